@@ -1,0 +1,3 @@
+"""TailorLM: a language model that fits each person."""
+
+__version__ = "0.1.0"
