@@ -1,0 +1,91 @@
+"""The settings of a training run, checked once, when they are made.
+
+Knows nothing of models or files. Defaults are P2P's (reference section 1) except the step count and the
+learning rate, which are those of small models. Lengths of time are seconds, shares are in 0..1.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+DECAYS = ("linear", "cosine", "constant")
+PRECISIONS = ("float32", "bf16")
+TRACKERS = ("none", "trackio", "tensorboard", "wandb")
+
+RESUME_MAY_CHANGE = frozenset(
+    {"max_seconds", "evaluate_every", "patience", "save_every", "keep", "line_seconds", "tracker", "project"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings:
+    """How to train; every field is a key of a recipe's [train] table.
+
+    Raises ValueError naming the field, the value and what would be valid.
+    """
+
+    steps: int = 1000
+    learning_rate: float = 2e-4
+    rates: Mapping[str, float] = field(default_factory=dict)  # a named parameter group's own learning rate
+    weight_decay: float = 1e-2
+    betas: tuple[float, float] = (0.9, 0.999)
+    epsilon: float = 1e-8
+    warmup: float = 0.2  # share of the run
+    decay: str = "linear"
+    clip: float = 1.0  # largest gradient norm; 0 means none
+    accumulate: int = 1  # batches per optimiser step
+    precision: str = "float32"  # what the objective runs under; parameters stay float32
+    seed: int = 0
+    max_seconds: float | None = None  # wall-clock budget; see docs/training.md on what it costs
+    evaluate_every: int = 0  # steps; 0 means at the end only
+    monitor: str = ""  # the evaluation's metric that decides which state is the best
+    mode: str = "max"  # whether a larger ("max") or smaller ("min") metric is better
+    patience: int = 0  # evaluations without a better metric before stopping; 0 means never
+    save_every: int = 500  # steps; 0 means at the end only
+    keep: int = 2  # checkpoints kept
+    line_seconds: float = 30.0  # between lines of progress where there is no terminal
+    tracker: str = "none"
+    project: str = "tailorlm"  # the tracker's project
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work; lists from TOML become tuples."""
+        object.__setattr__(self, "betas", tuple(self.betas))
+        object.__setattr__(self, "rates", dict(self.rates))
+        for name in ("steps", "accumulate", "keep"):
+            _require(self, name, getattr(self, name) >= 1, "an integer of at least 1")
+        for name in ("evaluate_every", "patience", "save_every", "clip", "weight_decay"):
+            _require(self, name, _finite(getattr(self, name)) and getattr(self, name) >= 0, "at least 0")
+        for name in ("learning_rate", "epsilon", "line_seconds"):
+            _require(self, name, _finite(getattr(self, name)) and getattr(self, name) > 0, "above 0")
+        _require(self, "rates", all(_finite(r) and r > 0 for r in self.rates.values()), "learning rates above 0")
+        _require(self, "betas", len(self.betas) == 2 and all(0 <= b < 1 for b in self.betas), "two in [0, 1)")
+        _require(self, "warmup", 0 <= self.warmup < 1, "a share in [0, 1)")
+        _require(self, "max_seconds", self.max_seconds is None or self.max_seconds > 0, "above 0, or none")
+        for name, valid in (("decay", DECAYS), ("precision", PRECISIONS), ("tracker", TRACKERS)):
+            _require(self, name, getattr(self, name) in valid, f"one of {', '.join(valid)}")
+        _require(self, "mode", self.mode in ("max", "min"), "max or min")
+        _require(self, "patience", self.patience == 0 or self.monitor != "", "0 while `monitor` is empty")
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, for a checkpoint, a tracker or a results file."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def differences(saved: Mapping[str, object], given: TrainSettings) -> list[str]:
+    """What a resumed run's settings change that would change its numbers, one line each."""
+    now = given.as_dict()
+    names = sorted((saved.keys() | now.keys()) - RESUME_MAY_CHANGE)
+    return [
+        f"{name}: saved {saved.get(name)!r}, given {now.get(name)!r}"
+        for name in names
+        if saved.get(name) != now.get(name)
+    ]
+
+
+def _finite(value: float) -> bool:
+    return math.isfinite(value)
+
+
+def _require(settings: TrainSettings, name: str, valid: bool, expected: str) -> None:
+    if not valid:
+        raise ValueError(f"train.{name} is {getattr(settings, name)!r}; valid is {expected}")
