@@ -1,0 +1,128 @@
+"""LoRA: a low-rank change delta W = B A at each site, for a different user on every row.
+
+Adapters hold EFFECTIVE weights: y += B (A x), no scale. Whoever makes them folds alpha/r or alpha/sqrt(r) into
+B. Knows nothing of models. Source: LoRA (Hu et al. 2021); P2P section 2; design section 3.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch.nn.functional import dropout as drop
+
+from tailorlm.adapters.sites import Group, Site, group_sites, sort_sites
+from tailorlm.adapters.space import Change
+
+
+@dataclass(frozen=True)
+class LoraSpace:
+    """LoRA of `rank` at `sites` (kept sorted). Raises ValueError on no site, equal sites or a rank below 1."""
+
+    sites: tuple[Site, ...]
+    rank: int
+
+    def __post_init__(self) -> None:
+        if self.rank < 1:
+            raise ValueError(f"rank {self.rank} must be at least 1")
+        object.__setattr__(self, "sites", sort_sites(self.sites))
+
+    @property
+    def kind(self) -> str:
+        return "lora"
+
+    @property
+    def neutral_start(self) -> bool:
+        return True
+
+    @property
+    def engines(self) -> frozenset[str]:
+        return frozenset({"peft", "vllm", "sglang", "llama.cpp"})
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """Sites of one module and shape, together; the order of the tensors."""
+        return group_sites(self.sites)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Per group `{group}.A` (L, R, I) and `{group}.B` (L, O, R)."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for group in self.groups:
+            shapes[f"{group.name}.A"] = (len(group.sites), self.rank, group.d_in)
+            shapes[f"{group.name}.B"] = (len(group.sites), group.d_out, self.rank)
+        return shapes
+
+    def scaled(self, tensors: Mapping[str, Tensor], strength: float) -> dict[str, Tensor]:
+        """The tensors whose delta W is `strength` times as large: B carries every scale."""
+        return {name: t * strength if name.endswith(".B") else t for name, t in tensors.items()}
+
+    def bind(
+        self,
+        tensors: Mapping[str, Tensor],
+        index: Tensor,
+        inputs: Sequence[Sequence[Site]],
+        dtype: torch.dtype,
+        dropout: float,
+    ) -> dict[str, Change]:
+        """Gathers the rows' weights once and lays them out for the products.
+
+        index (N,) long, -1 for the base model (a zero delta); `inputs` are the sites that read the same input,
+        in any order; `dropout` is the chance that an input feature of A is dropped.
+        """
+        rows = {name: _rows(t, index, dtype) for name, t in tensors.items()}
+        at = {s.path: (rows[f"{g.name}.A"][i], rows[f"{g.name}.B"][i]) for g in self.groups for i, s in enumerate(g.sites)}
+        changes: dict[str, Change] = {}
+        for sharing in inputs:
+            paths = [site.path for site in sharing]
+            first = _First(torch.cat([at[p][0] for p in paths], 1).transpose(1, 2), len(paths), dropout)
+            for slot, path in enumerate(paths):
+                changes[path] = _Delta(first, slot * self.rank, self.rank, at[path][1].transpose(1, 2))
+        return changes
+
+
+def _rows(tensor: Tensor, index: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:
+    """(U, L, P, Q) -> L tensors (N, P, Q), zero where the index is -1."""
+    index = index.to(tensor.device)
+    rows = tensor.to(dtype).transpose(0, 1).index_select(1, index.clamp_min(0))
+    if bool((index < 0).any()):
+        rows = rows * (index >= 0).to(dtype).view(1, -1, 1, 1)
+    return rows.unbind(0)
+
+
+class _First:
+    """h = A x of all sites that read one input: computed by the first that asks, dropped after the last."""
+
+    __slots__ = ("a", "dropout", "h", "left", "sharers", "x")
+
+    def __init__(self, a: Tensor, sharers: int, dropout: float) -> None:
+        self.a, self.sharers, self.dropout = a, sharers, dropout
+        self.x: Tensor | None = None
+        self.h: Tensor | None = None
+        self.left = 0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.x is x and self.h is not None:
+            h = self.h
+        else:
+            h = torch.bmm(drop(x, self.dropout) if self.dropout else x, self.a)
+            self.x, self.h, self.left = x, h, self.sharers
+        self.left -= 1
+        if self.left == 0:
+            self.x = self.h = None
+        return h
+
+
+class _Delta:
+    """y += h B of one site; writes to y, a fresh output of a frozen layer that no backward needs."""
+
+    __slots__ = ("b", "first", "rank", "start")
+
+    def __init__(self, first: _First, start: int, rank: int, b: Tensor) -> None:
+        self.first, self.start, self.rank, self.b = first, start, rank, b
+
+    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
+        h = self.first(x).narrow(2, self.start, self.rank)
+        if h.dtype == y.dtype == self.b.dtype:
+            return y.baddbmm_(h, self.b)
+        return y + torch.bmm(h, self.b.to(h.dtype)).to(y.dtype)  # under autocast the layer's dtype is its own

@@ -1,0 +1,157 @@
+"""A prompt whose parts say what may be shortened, and its tokens through the model's chat template.
+
+Knows nothing of tasks. Only `context`, then `body`, lose text, from the left: the instruction never does.
+Source: P2P's published settings (1,024 tokens, truncated from the left); issue 2 section 2.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from tailorlm.backbone.rows import Row
+
+Messages = list[dict[str, str]]
+PLAIN_TEMPLATE = (
+    "{% for m in messages %}{{ m['content'] + '\\n' }}{% if m['role'] == 'assistant' %}{{ eos_token }}{% endif %}"
+    "{% endfor %}"
+)
+"""For models without a chat template: set `tokenizer.chat_template` to it, or to one of your own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One user turn: context + head + body + tail, joined as they are; `system` is a turn of its own."""
+
+    body: str
+    head: str = ""
+    tail: str = ""
+    context: str = ""
+    system: str = ""
+
+    def messages(self) -> Messages:
+        """The turns, system first if there is one."""
+        turn = {"role": "user", "content": self.context + self.head + self.body + self.tail}
+        return [{"role": "system", "content": self.system}, turn] if self.system else [turn]
+
+
+def encode_prompt(tokenizer: Any, prompt: Prompt | Messages, max_tokens: int) -> list[int]:
+    """Token ids of the turns with the start of the assistant's turn, at most `max_tokens`.
+
+    A `Prompt` is shortened to fit. Raises ValueError if its fixed parts alone are too long, or if messages
+    are (they say nothing about what may go). Special tokens in users' text are read as plain text.
+    """
+    if isinstance(prompt, Prompt):
+        return _shortened(tokenizer, prompt, max_tokens)
+    ids = _encode(tokenizer, prompt)
+    if len(ids) > max_tokens:
+        raise ValueError(f"messages take {len(ids)} tokens, the limit is {max_tokens}: send fewer or shorter turns")
+    return ids
+
+
+def encode_row(tokenizer: Any, prompt: Prompt | Messages, completion: str, max_tokens: int, id: str = "") -> Row:
+    """The prompt, the completion and the end-of-turn token as one row of at most `max_tokens`.
+
+    The completion is kept whole. Raises ValueError if it leaves no room for the prompt.
+    """
+    answer = _ids(tokenizer, plain(tokenizer, completion)) + [end_of_turn(tokenizer)]
+    if len(answer) >= max_tokens:
+        raise ValueError(f"completion of row {id!r} takes {len(answer)} tokens of {max_tokens}: no room for a prompt")
+    ids = encode_prompt(tokenizer, prompt, max_tokens - len(answer))
+    return Row(id, ids + answer, len(ids))
+
+
+def end_of_turn(tokenizer: Any) -> int:
+    """The token that ends the assistant's turn in the chat template; the end-of-sequence token if none does."""
+    return _end_of_turn(tokenizer, tokenizer.chat_template)
+
+
+def plain(tokenizer: Any, text: str) -> str:
+    """`text` in which no special token survives: a space after its first character makes it plain text.
+
+    Otherwise a user's text could close its own turn and open another.
+    """
+    pattern = _specials(tokenizer, tuple(tokenizer.all_special_tokens))
+    return pattern.sub(lambda match: match[0][0] + " " + match[0][1:], text)
+
+
+def _shortened(tokenizer: Any, prompt: Prompt, max_tokens: int) -> list[int]:
+    ids = _encode(tokenizer, prompt.messages())
+    for field in ("context", "body"):
+        text = getattr(prompt, field)
+        starts = _starts(tokenizer, text) if len(ids) > max_tokens else []
+        drop = 0
+        while len(ids) > max_tokens and drop < len(starts):
+            drop = min(drop + len(ids) - max_tokens, len(starts))
+            kept = text[starts[drop] :] if drop < len(starts) else ""
+            prompt = replace(prompt, **{field: kept})
+            ids = _encode(tokenizer, prompt.messages())
+    if len(ids) > max_tokens:
+        raise ValueError(
+            f"system, head, tail and template take {len(ids)} tokens, the limit is {max_tokens}; they are never shortened"
+        )
+    return ids
+
+
+def _starts(tokenizer: Any, text: str) -> list[int]:
+    """Characters at which a token of `text` starts, ascending: where it may be cut."""
+    if not tokenizer.is_fast:
+        return list(range(len(text)))
+    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    return sorted({start for start, end in offsets if end > start})
+
+
+def _encode(tokenizer: Any, messages: Messages) -> list[int]:
+    safe = [{**m, "content": plain(tokenizer, m["content"])} for m in messages]
+    return _ids(tokenizer, _render(tokenizer, safe))
+
+
+def _ids(tokenizer: Any, text: str) -> list[int]:
+    ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+    return ids
+
+
+def _render(tokenizer: Any, messages: Messages, generation: bool = True) -> str:
+    from jinja2 import TemplateError
+
+    if not tokenizer.chat_template:
+        raise ValueError(
+            f"the tokenizer {tokenizer.name_or_path!r} has no chat template: set tokenizer.chat_template, "
+            "e.g. to tailorlm.backbone.prompt.PLAIN_TEMPLATE"
+        )
+    render: Callable[..., str] = tokenizer.apply_chat_template
+    options = {"tokenize": False, "add_generation_prompt": generation, "enable_thinking": False}
+    try:
+        return render(messages, **options)
+    except TemplateError:
+        if messages[0]["role"] != "system" or len(messages) == 1:
+            raise
+        return render(_without_system(messages), **options)
+
+
+def _without_system(messages: Messages) -> Messages:
+    # Gemma's template has no system role; its documentation puts the instruction at the head of the user turn.
+    system, user, *rest = messages
+    return [{**user, "content": system["content"] + "\n\n" + user["content"]}, *rest]
+
+
+@lru_cache(maxsize=8)
+def _specials(tokenizer: Any, tokens: tuple[str, ...]) -> re.Pattern[str]:
+    long_first = sorted((t for t in tokens if len(t) > 1), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, long_first)) or r"(?!)")
+
+
+@lru_cache(maxsize=8)
+def _end_of_turn(tokenizer: Any, template: str | None) -> int:
+    mark = "answer"
+    turns = [{"role": "user", "content": "question"}, {"role": "assistant", "content": mark}]
+    after = _render(tokenizer, turns, generation=False).rpartition(mark)[2]
+    special = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+    special |= set(tokenizer.all_special_ids)
+    for token in _ids(tokenizer, after):
+        if token in special:
+            return token
+    if tokenizer.eos_token_id is None:
+        raise ValueError(f"the tokenizer {tokenizer.name_or_path!r} has neither an end-of-turn nor an eos token")
+    return int(tokenizer.eos_token_id)
