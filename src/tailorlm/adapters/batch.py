@@ -21,7 +21,7 @@ class BadAdapters(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Adapters:
-    """U adapters of one space; `tensors[name]` is (U, *space.shapes()[name]). Raises BadAdapters on other shapes."""
+    """U adapters of one space; `tensors[name]` is (U, *space.shapes()[name]), else BadAdapters is raised."""
 
     space: AdapterSpace
     tensors: Mapping[str, Tensor]
@@ -55,7 +55,7 @@ class Adapters:
         return self._each(self.space.scaled(self.tensors, strength))
 
     def check(self) -> None:
-        """Raises BadAdapters if a value is NaN or Inf, naming the tensor and the first user (its position)."""
+        """Raises BadAdapters if a value is NaN or Inf, naming the tensor and the first such adapter."""
         for name, tensor in self.tensors.items():
             if not _finite(tensor.detach()):
                 raise BadAdapters(f"tensor {name} of adapter {_first_bad(tensor.detach())} holds NaN or Inf")
@@ -82,8 +82,8 @@ def check_shapes(shapes: Mapping[str, tuple[int, ...]], tensors: Mapping[str, Te
     users = next(iter(tensors.values())).shape[:1]
     for name, shape in shapes.items():
         if tensors[name].shape != (*users, *shape):
-            got = tuple(tensors[name].shape)
-            raise BadAdapters(f"tensor {name} must be (U, {', '.join(map(str, shape))}), is {got}; U is {users}")
+            wanted = ", ".join(map(str, (*(users or ("U",)), *shape)))
+            raise BadAdapters(f"tensor {name} must be ({wanted}), is {tuple(tensors[name].shape)}")
 
 
 def _finite(tensor: Tensor) -> bool:

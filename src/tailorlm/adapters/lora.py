@@ -1,7 +1,7 @@
 """LoRA: a low-rank change delta W = B A at each site, for a different user on every row.
 
-Adapters hold EFFECTIVE weights: y += B (A x), no scale. Whoever makes them folds alpha/r or alpha/sqrt(r) into
-B. Knows nothing of models. Source: LoRA (Hu et al. 2021); P2P section 2; design section 3.
+Adapters hold EFFECTIVE weights: y += B (A x), no scale. Whoever makes them folds alpha/r or alpha/sqrt(r)
+into B. Knows nothing of models. Source: LoRA (Hu et al. 2021); P2P section 2; design section 3.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import dropout as drop
 
+from tailorlm.adapters.batch import Adapters
 from tailorlm.adapters.sites import Group, Site, group_sites, sort_sites
 from tailorlm.adapters.space import Change
 
 
 @dataclass(frozen=True)
 class LoraSpace:
-    """LoRA of `rank` at `sites` (kept sorted). Raises ValueError on no site, equal sites or a rank below 1."""
+    """LoRA of `rank` at `sites` (kept sorted). Raises ValueError on no site, equal sites or rank < 1."""
 
     sites: tuple[Site, ...]
     rank: int
@@ -67,11 +68,15 @@ class LoraSpace:
     ) -> dict[str, Change]:
         """Gathers the rows' weights once and lays them out for the products.
 
-        index (N,) long, -1 for the base model (a zero delta); `inputs` are the sites that read the same input,
-        in any order; `dropout` is the chance that an input feature of A is dropped.
+        index (N,) long, -1 for the base model (a zero delta); `inputs` are the sites that read one input, in
+        any order; `dropout` is the chance that an input feature of A is dropped.
         """
         rows = {name: _rows(t, index, dtype) for name, t in tensors.items()}
-        at = {s.path: (rows[f"{g.name}.A"][i], rows[f"{g.name}.B"][i]) for g in self.groups for i, s in enumerate(g.sites)}
+        at = {
+            site.path: (rows[f"{group.name}.A"][i], rows[f"{group.name}.B"][i])
+            for group in self.groups
+            for i, site in enumerate(group.sites)
+        }
         changes: dict[str, Change] = {}
         for sharing in inputs:
             paths = [site.path for site in sharing]
@@ -79,6 +84,29 @@ class LoraSpace:
             for slot, path in enumerate(paths):
                 changes[path] = _Delta(first, slot * self.rank, self.rank, at[path][1].transpose(1, 2))
         return changes
+
+
+def joined(first: Adapters, second: Adapters) -> Adapters:
+    """Adapters whose delta W is the sum of two, put together along the rank (r1 + r2), user by user.
+
+    Either side may be one adapter for all (U = 1). Raises ValueError on other sites or other numbers of users.
+    """
+    one, two = first.space, second.space
+    if not (isinstance(one, LoraSpace) and isinstance(two, LoraSpace) and one.sites == two.sites):
+        raise ValueError(f"only LoRA adapters of the same sites can be joined, got {one} and {two}")
+    users = max(len(first), len(second))
+    if {len(first), len(second)} - {1, users}:
+        raise ValueError(f"{len(first)} and {len(second)} adapters cannot be paired")
+    tensors = {
+        name: torch.cat([_for_all(first.tensors[name], users), _for_all(second.tensors[name], users)], axis)
+        for group in one.groups
+        for name, axis in ((f"{group.name}.A", 2), (f"{group.name}.B", 3))
+    }
+    return Adapters(LoraSpace(one.sites, one.rank + two.rank), tensors)
+
+
+def _for_all(tensor: Tensor, users: int) -> Tensor:
+    return tensor.expand(users, *tensor.shape[1:])
 
 
 def _rows(tensor: Tensor, index: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:

@@ -7,7 +7,7 @@ came from a Python set, so that a reload could swap q and v).
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,11 @@ class Group:
 
 
 def sort_sites(sites: Iterable[Site]) -> tuple[Site, ...]:
-    """Sites by (module, d_in, d_out, layer). Raises ValueError when two share that key, or if there is none."""
+    """Sites by (module, d_in, d_out, layer). Raises ValueError when two share that key or there is none."""
     ordered = tuple(sorted(sites, key=lambda s: (_kind(s), s.layer, s.path)))
     if not ordered:
         raise ValueError("no sites: name at least one linear layer to adapt, e.g. q_proj")
-    for a, b in zip(ordered, ordered[1:], strict=False):
+    for a, b in pairwise(ordered):
         if (_kind(a), a.layer) == (_kind(b), b.layer):
             raise ValueError(
                 f"{a.path} and {b.path} have the same module name, shape and layer; "
@@ -47,7 +47,7 @@ def sort_sites(sites: Iterable[Site]) -> tuple[Site, ...]:
 
 
 def group_sites(sites: Iterable[Site]) -> tuple[Group, ...]:
-    """The groups of `sites`, sorted by (module, d_in, d_out); a module of two shapes has them in its names."""
+    """The groups of `sites`, sorted by (module, d_in, d_out); a module of two shapes is named with them."""
     runs = [tuple(run) for _, run in groupby(sort_sites(sites), key=_kind)]
     shapes_of = Counter(run[0].module for run in runs)
     return tuple(_group(run, unique=shapes_of[run[0].module] == 1) for run in runs)

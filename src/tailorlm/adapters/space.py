@@ -12,7 +12,7 @@ from torch import Tensor
 from tailorlm.adapters.sites import Site
 
 Change = Callable[[Tensor, Tensor], Tensor]
-"""(x (N, T, I), y (N, T, O)) -> y (N, T, O): what an adapter does to the output of one layer. May write to y."""
+"""(x (N, T, I), y (N, T, O)) -> y (N, T, O): what an adapter does to a layer's output. May write to y."""
 
 
 class AdapterSpace(Protocol):
@@ -50,5 +50,5 @@ class AdapterSpace(Protocol):
         dtype: torch.dtype,
         dropout: float,
     ) -> dict[str, Change]:
-        """The change at each site's path for rows `index` (N,), -1 for none; `inputs`: sites that share one."""
+        """The change at each path for rows `index` (N,), -1 for none; `inputs`: the sites that share one."""
         ...

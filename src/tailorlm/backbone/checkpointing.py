@@ -1,29 +1,34 @@
-"""Gradient checkpointing of a model in eval mode: decoder layers are recomputed in backward, dropout stays off.
+"""Gradient checkpointing of a model in eval mode: layers are recomputed in backward, dropout stays off.
 
 Knows nothing of adapters: they stay set on the model until after backward. Source: Chen et al. 2016.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
+
+from torch.utils.checkpoint import checkpoint
 
 
 @contextmanager
 def checkpointed(model: Any, active: bool) -> Iterator[None]:
-    """Forward passes inside keep only the layers' inputs. Raises ValueError if the model has no such layers."""
+    """Forward passes inside keep only the layers' inputs. Raises ValueError if the model has no such layer.
+
+    Backward may come after the block. With `active` false nothing changes.
+    """
     from transformers.modeling_layers import GradientCheckpointingLayer
 
-    layers = [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)] if active else []
+    modules: list[Any] = list(model.modules()) if active else []
+    layers = [m for m in modules if isinstance(m, GradientCheckpointingLayer)]
     if active and not layers:
         raise ValueError(f"{type(model).__name__} has no layers that transformers can checkpoint")
-    if layers:
-        model.activation_checkpointing_enable({"use_reentrant": False})
     try:
         for layer in layers:
-            layer.training = True  # the layer alone, which turns checkpointing on; its children's dropout stays off
+            layer.gradient_checkpointing = True
+            layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
+            layer.training = True  # transformers asks for it; of the layer alone, so dropout below stays off
         yield
     finally:
         for layer in layers:
-            layer.training = False
-        if layers:
-            model.activation_checkpointing_disable()
+            layer.gradient_checkpointing = layer.training = False

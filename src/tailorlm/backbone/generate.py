@@ -6,6 +6,7 @@ Source: design section 3; greedy at temperature 0 as in P2P; sampling by the Gum
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -44,7 +45,8 @@ def generate(
         pick = _Sampler([draws[i] for i in chosen], temperature) if temperature else None
         with torch.no_grad(), injector(adapters, places[chosen]):
             new = _continue(backbone, [encoded[i] for i in chosen], max_new_tokens, pick)
-        for i, text in zip(chosen, backbone.tokenizer.batch_decode(new, skip_special_tokens=True), strict=True):
+        decoded = backbone.tokenizer.batch_decode(new, skip_special_tokens=True)
+        for i, text in zip(chosen, decoded, strict=True):
             texts[i] = text
     return texts
 
@@ -75,9 +77,9 @@ def score(
 def _prompt_limit(backbone: Backbone, new: int, asked: int | None) -> int:
     room = backbone.max_tokens - new
     if new < 1 or room < 1:
-        raise ValueError(f"max_new_tokens {new} must be from 1 to {backbone.max_tokens - 1} for {backbone.id}")
+        raise ValueError(f"max_new_tokens {new} must be 1 to {backbone.max_tokens - 1} for {backbone.id}")
     if asked is not None and not 1 <= asked <= room:
-        raise ValueError(f"max_prompt_tokens {asked} must be from 1 to {room}: {backbone.id} has {backbone.max_tokens}")
+        raise ValueError(f"max_prompt_tokens {asked} must be 1 to {room} where {new} new tokens follow")
     return room if asked is None else asked
 
 
@@ -111,7 +113,7 @@ def _streams(rows: int, temperature: float, seed: int | None) -> list[torch.Gene
 
 
 class _Sampler:
-    """Adds Gumbel noise to logits / temperature: the largest is then a draw from the softmax, a stream a row."""
+    """Adds Gumbel noise to logits / temperature: the largest is a draw from the softmax; a stream a row."""
 
     def __init__(self, streams: list[torch.Generator], temperature: float) -> None:
         self.streams, self.temperature = streams, temperature
@@ -122,7 +124,9 @@ class _Sampler:
         return scores.float() / self.temperature - torch.stack(exponential).to(scores.device).log()
 
 
-def _continue(backbone: Backbone, rows: list[list[int]], new: int, pick: Callable[..., Tensor] | None) -> Tensor:
+def _continue(
+    backbone: Backbone, rows: list[list[int]], new: int, pick: Callable[..., Tensor] | None
+) -> Tensor:
     """(N, up to new) ids after the prompts, padded behind the end of turn."""
     tokens = max(map(len, rows))
     pad = backbone.pad_id
@@ -138,11 +142,12 @@ def _continue(backbone: Backbone, rows: list[list[int]], new: int, pick: Callabl
 @contextmanager
 def _plain_settings(backbone: Backbone, new: int) -> Iterator[None]:
     # Models ship sampling defaults (penalties, top-p) that generate() merges in silently; ours are explicit.
-    from transformers import GenerationConfig
+    import transformers
 
     ends = {end_of_turn(backbone.tokenizer), backbone.tokenizer.eos_token_id} - {None}
+    settings: Any = transformers.GenerationConfig
     own = backbone.model.generation_config
-    backbone.model.generation_config = GenerationConfig(
+    backbone.model.generation_config = settings(
         max_new_tokens=new, do_sample=False, eos_token_id=sorted(ends), pad_token_id=backbone.pad_id
     )
     try:

@@ -20,7 +20,7 @@ _MARK = "_tailorlm_injected"
 
 
 class Injector:
-    """Sets adapters of `space` on `model`. Raises ValueError if a site is not there, no Linear, or of other sizes."""
+    """Sets adapters of `space` on `model`. Raises ValueError on a site that it lacks or has otherwise."""
 
     def __init__(self, model: Any, space: AdapterSpace) -> None:
         self.model = model
@@ -38,7 +38,7 @@ class Injector:
         ValueError on a wrong index or space, RuntimeError if the model carries other adapters.
         """
         if self._inside:
-            raise RuntimeError("adapters are set by an enclosing `with injector(...)`; nested use is an error")
+            raise RuntimeError("an enclosing `with injector(...)` has set adapters; nested use is an error")
         self._put(adapters, index, dropout)
 
     def clear(self) -> None:
@@ -87,7 +87,7 @@ class Injector:
 def _changed(plain: Any, change: Change, rows: int) -> Any:
     def forward(x: Tensor) -> Tensor:
         if x.dim() != 3 or x.shape[0] != rows:
-            raise ValueError(f"adapters are set for {rows} rows; a layer got an input of shape {tuple(x.shape)}")
+            raise ValueError(f"adapters are set for {rows} rows; a layer's input is {tuple(x.shape)}")
         return change(x, plain(x))
 
     return forward

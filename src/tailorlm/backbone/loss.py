@@ -33,7 +33,7 @@ def row_losses(
 
 
 def row_log_probs(backbone: Backbone, batch: RowBatch) -> Tensor:
-    """(N,) float32, nats: the log-probability of each row's whole completion, its end-of-turn token included."""
+    """(N,) float32, nats: the log-probability of each row's completion, its end-of-turn token included."""
     total, _ = _sums(backbone, batch, 0.0, 0.0, None)
     return -total
 
@@ -41,8 +41,8 @@ def row_log_probs(backbone: Backbone, batch: RowBatch) -> Tensor:
 def label_logits(backbone: Backbone, batch: RowBatch, embeds: Tensor | None = None) -> Tensor:
     """(P, V): the logits that predict the batch's P labels, row by row; all other positions skip the head.
 
-    The model's own forward runs with its head replaced, so what it does to logits (Gemma's soft cap, Granite's
-    scale) is done. Raises ValueError for a model that does not call its head as a module.
+    The model's own forward runs with its head replaced, so what it does to logits (Gemma's soft cap,
+    Granite's scale) is done. Raises ValueError for a model that does not call its head as a module.
     """
     places = batch.labels[:, 1:] != IGNORE
     head = backbone.model.get_output_embeddings()

@@ -16,7 +16,7 @@ from tailorlm.adapters.sites import Site, sort_sites
 
 @dataclass(eq=False)
 class Backbone:
-    """A causal LM, frozen and in eval mode, and its tokenizer. `checkpointing`: recompute layers in backward."""
+    """A causal LM, frozen and in eval mode, and its tokenizer; with `checkpointing` backward recomputes."""
 
     model: Any
     tokenizer: Any
@@ -41,7 +41,7 @@ class Backbone:
 
         where = pick_device(device)
         tokenizer = AutoTokenizer.from_pretrained(name_or_path, revision=revision)
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             name_or_path, revision=revision, dtype=pick_dtype(dtype, where), use_safetensors=True
         )
         resolved = getattr(model.config, "_commit_hash", None) or revision
@@ -99,7 +99,7 @@ def pick_device(device: str = "auto") -> torch.device:
 
 
 def pick_dtype(dtype: str = "auto", device: torch.device | str = "cpu") -> torch.dtype:
-    """`auto`: bfloat16 where the hardware multiplies it (CUDA from Ampere, AVX512-BF16, AMX), else float32."""
+    """`auto`: bfloat16 where hardware multiplies it (CUDA from Ampere, AVX512-BF16, AMX), else float32."""
     if dtype == "auto":
         return torch.bfloat16 if _multiplies_bf16(torch.device(device)) else torch.float32
     named = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -114,8 +114,8 @@ def _multiplies_bf16(device: torch.device) -> bool:
     if device.type != "cpu":
         return False
     # Both are private names of torch; a version without one is taken as a machine without bf16.
-    checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return any(check() for check in checks if check is not None)
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, name)()) for name in names if hasattr(torch.cpu, name))
 
 
 def _site(path: str, linear: nn.Linear) -> Site:

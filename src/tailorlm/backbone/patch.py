@@ -12,7 +12,7 @@ from typing import Any
 def replaced_forward(module: Any, forward: Callable[..., Any]) -> Iterator[None]:
     """Inside the block, calling `module` runs `forward`. Raises RuntimeError if it is replaced already."""
     if "forward" in vars(module):
-        raise RuntimeError(f"the forward of {type(module).__name__} is replaced already; nested use is an error")
+        raise RuntimeError(f"forward of {type(module).__name__} is replaced already; nested use is an error")
     module.forward = forward
     try:
         yield

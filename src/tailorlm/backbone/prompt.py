@@ -14,8 +14,8 @@ from tailorlm.backbone.rows import Row
 
 Messages = list[dict[str, str]]
 PLAIN_TEMPLATE = (
-    "{% for m in messages %}{{ m['content'] + '\\n' }}{% if m['role'] == 'assistant' %}{{ eos_token }}{% endif %}"
-    "{% endfor %}"
+    "{% for m in messages %}{{ m['content'] }}"
+    "{{ eos_token if m['role'] == 'assistant' else '\\n' }}{% endfor %}"
 )
 """For models without a chat template: set `tokenizer.chat_template` to it, or to one of your own."""
 
@@ -46,24 +46,26 @@ def encode_prompt(tokenizer: Any, prompt: Prompt | Messages, max_tokens: int) ->
         return _shortened(tokenizer, prompt, max_tokens)
     ids = _encode(tokenizer, prompt)
     if len(ids) > max_tokens:
-        raise ValueError(f"messages take {len(ids)} tokens, the limit is {max_tokens}: send fewer or shorter turns")
+        raise ValueError(f"messages take {len(ids)} tokens of {max_tokens}: send fewer or shorter turns")
     return ids
 
 
-def encode_row(tokenizer: Any, prompt: Prompt | Messages, completion: str, max_tokens: int, id: str = "") -> Row:
+def encode_row(
+    tokenizer: Any, prompt: Prompt | Messages, completion: str, max_tokens: int, id: str = ""
+) -> Row:
     """The prompt, the completion and the end-of-turn token as one row of at most `max_tokens`.
 
     The completion is kept whole. Raises ValueError if it leaves no room for the prompt.
     """
-    answer = _ids(tokenizer, plain(tokenizer, completion)) + [end_of_turn(tokenizer)]
+    answer = [*_ids(tokenizer, plain(tokenizer, completion)), end_of_turn(tokenizer)]
     if len(answer) >= max_tokens:
-        raise ValueError(f"completion of row {id!r} takes {len(answer)} tokens of {max_tokens}: no room for a prompt")
+        raise ValueError(f"completion of row {id!r} takes {len(answer)} of {max_tokens} tokens: no room left")
     ids = encode_prompt(tokenizer, prompt, max_tokens - len(answer))
     return Row(id, ids + answer, len(ids))
 
 
 def end_of_turn(tokenizer: Any) -> int:
-    """The token that ends the assistant's turn in the chat template; the end-of-sequence token if none does."""
+    """The token that ends the assistant's turn in the chat template; else the end-of-sequence token."""
     return _end_of_turn(tokenizer, tokenizer.chat_template)
 
 
@@ -77,6 +79,7 @@ def plain(tokenizer: Any, text: str) -> str:
 
 
 def _shortened(tokenizer: Any, prompt: Prompt, max_tokens: int) -> list[int]:
+    asked = bool(prompt.body)
     ids = _encode(tokenizer, prompt.messages())
     for field in ("context", "body"):
         text = getattr(prompt, field)
@@ -87,9 +90,10 @@ def _shortened(tokenizer: Any, prompt: Prompt, max_tokens: int) -> list[int]:
             kept = text[starts[drop] :] if drop < len(starts) else ""
             prompt = replace(prompt, **{field: kept})
             ids = _encode(tokenizer, prompt.messages())
-    if len(ids) > max_tokens:
+    if len(ids) > max_tokens or (asked and not prompt.body):
         raise ValueError(
-            f"system, head, tail and template take {len(ids)} tokens, the limit is {max_tokens}; they are never shortened"
+            f"system, head, tail and template, which are never shortened, leave no room for the body "
+            f"within {max_tokens} tokens"
         )
     return ids
 
@@ -98,8 +102,8 @@ def _starts(tokenizer: Any, text: str) -> list[int]:
     """Characters at which a token of `text` starts, ascending: where it may be cut."""
     if not tokenizer.is_fast:
         return list(range(len(text)))
-    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-    return sorted({start for start, end in offsets if end > start})
+    tokens = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    return sorted({start for start, end in tokens["offset_mapping"] if end > start})
 
 
 def _encode(tokenizer: Any, messages: Messages) -> list[int]:
@@ -131,7 +135,7 @@ def _render(tokenizer: Any, messages: Messages, generation: bool = True) -> str:
 
 
 def _without_system(messages: Messages) -> Messages:
-    # Gemma's template has no system role; its documentation puts the instruction at the head of the user turn.
+    # Gemma's template has no system role; its makers put instructions at the head of the user turn.
     system, user, *rest = messages
     return [{**user, "content": system["content"] + "\n\n" + user["content"]}, *rest]
 
@@ -153,5 +157,5 @@ def _end_of_turn(tokenizer: Any, template: str | None) -> int:
         if token in special:
             return token
     if tokenizer.eos_token_id is None:
-        raise ValueError(f"the tokenizer {tokenizer.name_or_path!r} has neither an end-of-turn nor an eos token")
+        raise ValueError(f"the tokenizer {tokenizer.name_or_path!r} has no end-of-turn and no eos token")
     return int(tokenizer.eos_token_id)

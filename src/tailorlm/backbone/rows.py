@@ -36,12 +36,17 @@ class RowBatch:
 
     def to(self, device: torch.device | str) -> "RowBatch":
         """The batch on another device."""
-        tensors = (t.to(device) for t in (self.input_ids, self.attention_mask, self.labels, self.index))
-        return RowBatch(*tensors, self.ids)
+        return RowBatch(
+            self.input_ids.to(device),
+            self.attention_mask.to(device),
+            self.labels.to(device),
+            self.index.to(device),
+            self.ids,
+        )
 
 
 def collate(rows: Sequence[Row], pad_id: int, index: Sequence[int] | Tensor) -> RowBatch:
-    """One batch of `rows` in order. Raises ValueError on a row without prompt or completion, or too short an index."""
+    """One batch of `rows` in order. Raises ValueError on a row without prompt or completion."""
     _check(rows, len(index))
     tokens = max(len(row.ids) for row in rows)
     short = [tokens - len(row.ids) for row in rows]
@@ -59,9 +64,10 @@ def collate(rows: Sequence[Row], pad_id: int, index: Sequence[int] | Tensor) -> 
 
 def _check(rows: Sequence[Row], indices: int) -> None:
     if not rows or indices != len(rows):
-        raise ValueError(f"a batch needs rows and an adapter index for each: {len(rows)} rows, {indices} indices")
+        raise ValueError(f"a batch needs rows, each with an index: {len(rows)} rows, {indices} indices")
     for row in rows:
         if not 0 < row.prompt_tokens < len(row.ids):
             raise ValueError(
-                f"row {row.id!r} has {row.prompt_tokens} prompt tokens of {len(row.ids)}; both parts need at least one"
+                f"row {row.id!r} has {row.prompt_tokens} prompt tokens of {len(row.ids)}; "
+                "prompt and completion need at least one each"
             )
