@@ -1,14 +1,16 @@
-"""One score in 0..1 for every answer: accuracy, exact match, nearness of a rating, and attributes of style.
+"""One score in 0..1 for every answer, and the share of answers right in each attribute of style.
 
-Knows nothing of models, users' histories or files. Source: issue 2 section 3 (accuracy; exact match; 1 - MAE/4)
-and LaMP's rules: exact, case-sensitive match after strip; an unreadable rating is the extreme farthest from gold.
+Knows nothing of models, histories or files; the rules themselves are in metrics/. Source: issue 2 section 3
+(accuracy; exact match with per-attribute accuracy beside; 1 - MAE/4).
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-LOWEST, HIGHEST = 1.0, 5.0
+from tailorlm.metrics.classification import matches
+from tailorlm.metrics.rating import nearness
+from tailorlm.metrics.style import Same, same_case, same_emoji, same_ending, same_length, same_opener, style
+
 EXACT = frozenset({"movie_tagging", "headline", "tweet"})
 RATINGS = frozenset({"rating", "product_rating"})
 
@@ -28,43 +30,31 @@ class Answer:
 def score_answers(task_name: str, outputs: Sequence[str], targets: Sequence[str]) -> list[float]:
     """A score in 0..1 per row (N): 1 - |error|/4 for ratings, else 1 for an exact match and 0 otherwise.
 
-    Raises ValueError for a task without a rule, unequal lengths, or a gold rating that is not in 1..5.
+    An output that is no number in 1..5 counts as the extreme farthest from gold. Raises ValueError for a task
+    without a rule, rows that do not pair up, no rows, or a gold rating that is not in 1..5.
     """
-    if len(outputs) != len(targets):
-        raise ValueError(f"task {task_name!r}: {len(outputs)} outputs and {len(targets)} targets: unequal")
     if task_name in RATINGS:
         return nearness(outputs, targets)
     if task_name in EXACT:
-        return exact(outputs, targets)
+        return matches(outputs, targets)
     raise ValueError(f"task {task_name!r} has no score: expected one of {', '.join(sorted(EXACT | RATINGS))}")
 
 
-def exact(outputs: Sequence[str], targets: Sequence[str]) -> list[float]:
-    """1.0 where output and target (N) are the same after strip, case-sensitive; else 0.0."""
-    return [float(out.strip() == gold.strip()) for out, gold in zip(outputs, targets, strict=True)]
+def attributes(
+    task_name: str, outputs: Sequence[str], targets: Sequence[str], openers: Sequence[str] = ()
+) -> dict[str, float]:
+    """Share of rows (N) right in each attribute of a written task; {} for a task that has none.
 
-
-def nearness(outputs: Sequence[str], targets: Sequence[str]) -> list[float]:
-    """1 - |output - target| / 4 per row (N), on the scale 1..5; the mean over rows is 1 - MAE/4.
-
-    An output that is no number in 1..5 counts as the extreme farthest from gold; such a gold is a ValueError.
+    `openers` are those that the data may begin with. Raises ValueError where rows do not pair up.
     """
-    golds = [stars(gold) for gold in targets]
-    if None in golds:
-        raise ValueError(f"target {golds.index(None)} is not a rating: expected a number from 1 to 5")
-    pairs = zip((stars(out) for out in outputs), (gold for gold in golds if gold is not None), strict=True)
-    return [1.0 - error(out, gold) / (HIGHEST - LOWEST) for out, gold in pairs]
+    compared = comparisons(task_name, openers)
+    return style(outputs, targets, compared) if compared else {}
 
 
-def error(rating: float | None, gold: float) -> float:
-    """Stars between a rating and gold; of no rating, the way to the farther end of the scale."""
-    return abs(rating - gold) if rating is not None else max(gold - LOWEST, HIGHEST - gold)
-
-
-def stars(text: str) -> float | None:
-    """The rating that `text` is, or None where it is no number in 1..5 (a sentence, "nan", "12")."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and LOWEST <= value <= HIGHEST else None
+def comparisons(task_name: str, openers: Sequence[str]) -> Mapping[str, Same]:
+    """What is compared for a task: a headline's case and ending; a tweet's opener, emoji and length."""
+    if task_name == "headline":
+        return {"case": same_case, "ending": same_ending}
+    if task_name == "tweet":
+        return {"opener": same_opener(openers), "emoji": same_emoji, "length": same_length}
+    return {}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailorlm.evaluation.scores import Answer, score_answers
+from tailorlm.evaluation.scores import Answer, attributes, score_answers
 
 
 @pytest.mark.parametrize("task", ["movie_tagging", "headline", "tweet"])
@@ -22,20 +22,29 @@ def test_what_is_no_rating_is_the_farthest_extreme(output: str) -> None:
     assert score_answers("rating", [output] * 5, ["1", "2", "3", "4", "5"]) == [0.0, 0.25, 0.5, 0.25, 0.0]
 
 
-@given(st.lists(st.tuples(st.text(), st.integers(1, 5)), max_size=20))
+@given(st.lists(st.tuples(st.text(), st.integers(1, 5)), min_size=1, max_size=20))
 def test_every_score_is_in_range(rows: list[tuple[str, int]]) -> None:
     scores = score_answers("rating", [out for out, _ in rows], [str(gold) for _, gold in rows])
     assert len(scores) == len(rows) and all(0.0 <= score <= 1.0 for score in scores)
 
 
 def test_refusals_name_the_place_and_never_the_text() -> None:
-    with pytest.raises(ValueError, match="target 1 is not a rating") as caught:
+    with pytest.raises(ValueError, match="target of row 1 is no rating") as caught:
         score_answers("rating", ["1", "2"], ["3", "secret"])
     assert "secret" not in str(caught.value)
-    with pytest.raises(ValueError, match="2 outputs and 1 targets"):
+    with pytest.raises(ValueError, match="2 predictions for 1 targets"):
         score_answers("rating", ["1", "2"], ["3"])
     with pytest.raises(ValueError, match="'poem' has no score: expected one of headline, movie_tagging"):
         score_answers("poem", ["a"], ["a"])
+
+
+def test_attributes_of_written_tasks() -> None:
+    golds = ["Rain Delays The Match!", "Fire Opens A Garden"]
+    assert attributes("headline", ["rain delays the match!", golds[1]], golds) == {"case": 0.5, "ending": 1.0}
+    posts = ["wow my bike was late 🔥", "my bike was late at noon"]
+    found = attributes("tweet", [posts[0], "my bike was late 🔥"], posts, openers=("wow", "honestly"))
+    assert found == {"opener": 1.0, "emoji": 0.5, "length": 0.5}
+    assert attributes("rating", ["3"], ["4"]) == {}
 
 
 def test_an_answer_is_frozen() -> None:
