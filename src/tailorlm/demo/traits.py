@@ -1,0 +1,109 @@
+"""What makes a demo user different: eight traits, and what each does to an answer.
+
+Knows nothing of histories or models. Held-out pairs of trait values (one set a task) make the `ood` users:
+each value is common in training, the pair never occurs there.
+"""
+
+import random
+from dataclasses import dataclass, replace
+
+from tailorlm.tasks.movie_tagging import TAGS
+
+BIASES = (-2, -1, 0, 1, 2)
+SPREADS = (0.5, 1.0, 2.0)
+CASES = ("sentence", "lower", "title", "upper")
+ENDINGS = ("", "!", "...", "?")
+OPENERS = ("", "honestly", "wow", "ok so", "guess what")
+EMOJI = ("", "😂", "🔥", "💔", "✨", "🙃")
+LENGTHS = ("full", "short")
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """A user's latent traits; `ranking` orders all tags, most liked first."""
+
+    ranking: tuple[str, ...]
+    bias: int
+    spread: float
+    case: str
+    ending: str
+    opener: str
+    emoji: str
+    length: str
+
+
+NEUTRAL = Traits(TAGS, 0, 1.0, "sentence", "", "", "", "full")
+HELD_OUT = {
+    "movie_tagging": {(tag, TAGS[(i + 3) % len(TAGS)]) for i, tag in enumerate(TAGS)},
+    "rating": {(-1, 2.0), (1, 0.5), (2, 1.0)},
+    "headline": {("lower", "!"), ("title", "?"), ("upper", "..."), ("sentence", "!")},
+    "tweet": {("honestly", "🔥"), ("wow", "💔"), ("ok so", "✨"), ("guess what", "😂"), ("", "🙃")},
+}
+
+
+def pairs(traits: Traits) -> dict[str, tuple[object, object]]:
+    """The pair of values by which each task's traits count as seen or held out."""
+    return {
+        "movie_tagging": traits.ranking[:2],
+        "rating": (traits.bias, traits.spread),
+        "headline": (traits.case, traits.ending),
+        "tweet": (traits.opener, traits.emoji),
+    }
+
+
+def draw(rng: random.Random) -> Traits:
+    """Any traits, every value equally likely."""
+    return Traits(
+        tuple(rng.sample(TAGS, len(TAGS))), rng.choice(BIASES), rng.choice(SPREADS), rng.choice(CASES),
+        rng.choice(ENDINGS), rng.choice(OPENERS), rng.choice(EMOJI), rng.choice(LENGTHS),
+    )  # fmt: skip
+
+
+def draw_seen(rng: random.Random) -> Traits:
+    """Traits with no held-out pair in any task."""
+    while True:
+        traits = draw(rng)
+        if not any(pair in HELD_OUT[task] for task, pair in pairs(traits).items()):
+            return traits
+
+
+def draw_ood(rng: random.Random) -> Traits:
+    """Traits whose pair is held out in every task."""
+    first, second = rng.choice(sorted(HELD_OUT["movie_tagging"]))
+    rest = rng.sample([t for t in TAGS if t not in (first, second)], len(TAGS) - 2)
+    bias, spread = rng.choice(sorted(HELD_OUT["rating"]))
+    case, ending = rng.choice(sorted(HELD_OUT["headline"]))
+    opener, emoji = rng.choice(sorted(HELD_OUT["tweet"]))
+    length = rng.choice(LENGTHS)
+    return Traits((first, second, *rest), bias, spread, case, ending, opener, emoji, length)
+
+
+def off_trait(traits: Traits, rng: random.Random) -> Traits:
+    """The same user on an untypical day: one value of each task's traits is drawn anew."""
+    other = draw(rng)
+    headline = rng.choice(({"case": other.case}, {"ending": other.ending}))
+    tweet = rng.choice(({"opener": other.opener}, {"emoji": other.emoji}, {"length": other.length}))
+    return replace(traits, ranking=other.ranking, bias=other.bias, **headline, **tweet)  # type: ignore[arg-type]
+
+
+def rated(level: int, traits: Traits) -> str:
+    """The stars that a user gives to a text of `level` 1 to 5: spread around 3, bias, then the scale's ends."""
+    stars = 3 + traits.spread * (level - 3) + traits.bias
+    return str(min(5, max(1, int(stars + 0.5))))
+
+
+def cased(text: str, case: str) -> str:
+    """`text` (lower case) in the user's letter case."""
+    forms = {"sentence": text[:1].upper() + text[1:], "lower": text, "title": text.title(), "upper": text.upper()}
+    return forms[case]
+
+
+def headlined(text: str, traits: Traits) -> str:
+    """The headline as the user writes it: letter case, then the ending."""
+    return cased(text, traits.case) + traits.ending
+
+
+def posted(text: str, detail: str, traits: Traits) -> str:
+    """The post as the user writes it: opener, text, the detail unless short, emoji."""
+    parts = [traits.opener, text, "" if traits.length == "short" else detail, traits.emoji]
+    return " ".join(part for part in parts if part)

@@ -1,0 +1,51 @@
+"""The batches that methods train on: rows drawn by task and user, padded together.
+
+Knows nothing of what is trained. Source: design section 2 (cut points); reference section 1 (batches of P2P).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tailorlm.backbone.rows import RowBatch, collate
+from tailorlm.data.cuts import Cut
+from tailorlm.data.records import User
+from tailorlm.methods.source import Bench
+from tailorlm.training.examples import TrainingSet, training_set
+from tailorlm.training.samplers import BatchSampler, Collated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSettings:
+    """A batch holds `users` users of `tasks` tasks (None: one draw a user) with up to `rows` items each."""
+
+    users: int = 32
+    rows: int = 1
+    tasks: int | None = 4
+    buckets: int = 1
+
+
+def all_items(bench: Bench, users: Sequence[User]) -> TrainingSet:
+    """Every item of every user once: what a method without profiles trains on."""
+    cuts = [Cut(user.id, 0) for user in users if user.history]
+    return training_set(users, cuts, bench.task_of, bench.backbone.tokenizer, bench.max_tokens)
+
+
+def batches(bench: Bench, rows: TrainingSet, settings: BatchSettings, seed: int) -> Collated[RowBatch]:
+    """An endless seeded stream; a batch's `index` is the number of the row's cut."""
+    sampler = BatchSampler(
+        rows.task,
+        [f"{number:09d}" for number in rows.cut],
+        [len(row.ids) for row in rows.rows],
+        users_per_batch=settings.users,
+        rows_per_user=settings.rows,
+        tasks_per_batch=settings.tasks and min(settings.tasks, len(set(rows.task))),
+        buckets=settings.buckets,
+        seed=seed,
+    )
+    pad = bench.backbone.pad_id
+    return Collated(sampler, lambda picked: collate([rows.rows[i] for i in picked], pad, [rows.cut[i] for i in picked]))
+
+
+def count_tokens(batch: RowBatch) -> int:
+    """Tokens of a batch, without padding."""
+    return int(batch.attention_mask.sum())

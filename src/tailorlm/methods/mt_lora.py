@@ -1,0 +1,61 @@
+"""MT-LoRA: one LoRA trained on all training users' items, without user context.
+
+Knows nothing of profiles. Source: P2P section 4 (MT-LoRA), reference section 3.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tailorlm.adapters.batch import Adapters
+from tailorlm.data.records import Example, User
+from tailorlm.methods.batches import BatchSettings, all_items, batches, count_tokens
+from tailorlm.methods.lora import LoraSettings
+from tailorlm.methods.objectives import LossSettings, SharedLora, SharedObjective
+from tailorlm.backbone.inject import Injector
+from tailorlm.methods.source import Bench, Needs, Roster
+from tailorlm.training.loop import train
+from tailorlm.training.settings import TrainSettings
+
+NEEDS = Needs(task_data=True, other_users=True, user_training=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One LoRA, its loss, its batches, its training."""
+
+    lora: LoraSettings = field(default_factory=LoraSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+    batch: BatchSettings = field(default_factory=BatchSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+
+
+class Source:
+    """One adapter for everybody; `shared` is the LoRA being trained."""
+
+    def __init__(self, bench: Bench, settings: Settings) -> None:
+        self.bench, self.settings = bench, settings
+        space = settings.lora.space(bench.backbone)
+        self.injector = Injector(bench.backbone.model, space)
+        torch.manual_seed(settings.train.seed)
+        self.shared = SharedLora(space, settings.lora.scaling).to(bench.backbone.device)
+
+    def prepare(self, users: Sequence[User], directory: Path, resume: bool = False) -> None:
+        """Train on every item of `users`."""
+        rows = all_items(self.bench, users)
+        objective = SharedObjective(self.bench.backbone, self.injector, self.shared, self.settings.loss)
+        stream = batches(self.bench, rows, self.settings.batch, self.settings.train.seed)
+        train(objective, stream, self.settings.train, directory, tokens=count_tokens, resume=resume)
+        self.injector.clear()
+
+    def enrol(self, users: Sequence[User]) -> Roster:
+        """The one adapter, the same for each user."""
+        with torch.no_grad():
+            return Roster(self.shared().detach(), {user.id: 0 for user in users})
+
+    def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]:
+        """The shared adapter for every request (N)."""
+        return roster.adapters, torch.tensor(roster.index(requests))

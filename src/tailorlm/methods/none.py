@@ -1,0 +1,37 @@
+"""No adapter: the base model as it is. Knows nothing of users. Source: the papers' non-personalised baseline."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tailorlm.adapters.batch import Adapters
+from tailorlm.data.records import Example, User
+from tailorlm.methods.source import Bench, Needs, Roster
+
+NEEDS = Needs(task_data=False, other_users=False, user_training=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Nothing to set."""
+
+
+class Source:
+    """The base model for everybody."""
+
+    def __init__(self, bench: Bench, settings: Settings) -> None:
+        self.injector = None
+
+    def prepare(self, users: Sequence[User], directory: Path, resume: bool = False) -> None:
+        """Nothing to prepare."""
+
+    def enrol(self, users: Sequence[User]) -> Roster:
+        """Everybody, without an adapter."""
+        return Roster(None, {user.id: -1 for user in users})
+
+    def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]:
+        """No adapter for any request (N)."""
+        return None, torch.full((len(requests),), -1)

@@ -1,0 +1,147 @@
+"""Profile-to-PEFT: a hypernetwork, trained over many users, turns a profile's vectors into a user's LoRA.
+
+One adapter a user (k = 0), from the profile of all tasks or of each task; new users need one forward pass.
+Knows nothing of evaluation or serving. Source: P2P section 3; reference section 1.
+"""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from tailorlm.adapters.batch import Adapters
+from tailorlm.backbone.inject import Injector
+from tailorlm.data.cuts import Cut, sample_cuts, seen
+from tailorlm.data.records import Example, User
+from tailorlm.hypernet.network import Hypernet
+from tailorlm.methods.batches import BatchSettings, batches, count_tokens
+from tailorlm.methods.lora import LoraSettings
+from tailorlm.methods.objectives import HypernetObjective, LossSettings
+from tailorlm.methods.source import Bench, Needs, Roster
+from tailorlm.profiles.profile import Profile
+from tailorlm.profiles.table import VectorTable, build_table, facet_names
+from tailorlm.training.examples import training_set
+from tailorlm.training.loop import train
+from tailorlm.training.settings import TrainSettings
+
+NEEDS = Needs(task_data=True, other_users=True, user_training=False)
+MODES = {"single": "joined", "facets": "facets", "attention": "set"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetSettings:
+    """The hypernetwork's shape; `pool` single is the paper's K = 1."""
+
+    pool: Literal["single", "facets", "attention"] = "facets"
+    head: Literal["L", "M", "S"] = "L"
+    latent: int = 128
+    head_in: int = 512
+    unit_norm: bool = True
+    dropout: float = 0.05
+    components: int = 16
+    queries: int = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutSettings:
+    """Profiles a training user gives: `count` random cuts that show at least `minimum` items (0: also none)."""
+
+    count: int = 3
+    minimum: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything of a P2P run; `lora`'s scale acts inside, exports fold it."""
+
+    lora: LoraSettings = field(default_factory=LoraSettings)
+    net: NetSettings = field(default_factory=NetSettings)
+    cuts: CutSettings = field(default_factory=CutSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+    batch: BatchSettings = field(default_factory=BatchSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+
+
+class Source:
+    """`hypernet` and `facets` are there after `prepare` (or `restore`)."""
+
+    def __init__(self, bench: Bench, settings: Settings, start: Adapters | None = None) -> None:
+        """`start`: one LoRA (MT-LoRA) that the hypernetwork begins at for everybody; None begins at the base."""
+        self.bench, self.settings, self.start = bench, settings, start
+        self.space = settings.lora.space(bench.backbone)
+        self.injector = Injector(bench.backbone.model, self.space)
+        self.facets: tuple[str, ...] = ()
+        self.hypernet: Hypernet | None = None
+
+    def restore(self, hypernet: Hypernet, facets: tuple[str, ...]) -> None:
+        """Use a trained network."""
+        self.hypernet, self.facets = hypernet.to(self.bench.backbone.device).eval(), facets
+
+    def prepare(self, users: Sequence[User], directory: Path, resume: bool = False) -> None:
+        """Cut the users' histories, make and encode the profiles before the cuts, and train."""
+        cuts = self.cuts(users)
+        rows = training_set(users, cuts, self.bench.task_of, self.bench.backbone.tokenizer, self.bench.max_tokens)
+        by_id = {user.id: user for user in users}
+        profiles = [self.bench.profile(c.user_id, seen(by_id[c.user_id], c), None) for c in cuts]
+        self.facets = facet_names(profiles) if self.settings.net.pool == "facets" else ()
+        table = self.table(profiles)
+        network = self.build(table)
+        objective = HypernetObjective(self.bench.backbone, self.injector, network, table, self.settings.loss)
+        stream = batches(self.bench, rows, self.settings.batch, self.settings.train.seed)
+        train(objective, stream, self.settings.train, directory, tokens=count_tokens, resume=resume)
+        self.injector.clear()
+        self.hypernet = network.eval()
+
+    def cuts(self, users: Iterable[User]) -> list[Cut]:
+        """The training cuts, drawn per user from the seed and the user's id: who else is there changes nothing."""
+        settings, seed = self.settings.cuts, self.settings.train.seed
+        return [
+            cut
+            for user in users
+            for cut in sample_cuts(user, settings.count, settings.minimum, random.Random(f"{seed}/{user.id}"))
+        ]
+
+    def table(self, profiles: Sequence[Profile]) -> VectorTable:
+        """The profiles' vectors, on the model's device."""
+        if self.bench.encoder is None:
+            raise ValueError("p2p needs an encoder for profiles; the bench has none")
+        facets = self.facets or None
+        table = build_table(profiles, self.bench.encoder, MODES[self.settings.net.pool], facets)  # type: ignore[arg-type]
+        return table.to(self.bench.backbone.device)
+
+    def build(self, table: VectorTable) -> Hypernet:
+        """A fresh network for this table's slots, fitted on its profiles, beginning at `start`."""
+        net, lora = self.settings.net, self.settings.lora
+        torch.manual_seed(self.settings.train.seed)
+        network = Hypernet(
+            self.space, table.unique.shape[1], scaling=lora.scaling, pool=net.pool,
+            slots=table.ids.shape[1] if net.pool == "facets" else 1, latent=net.latent, head_in=net.head_in,
+            head=net.head, bias="layer" if self.start is not None else "shared", unit_norm=net.unit_norm,
+            dropout=net.dropout, components=net.components, queries=net.queries,
+        ).to(self.bench.backbone.device)  # fmt: skip
+        network.fit(*table.gather(torch.arange(len(table), device=table.ids.device)))
+        if self.start is not None:
+            network.set_bias(self.start)
+        return network
+
+    def enrol(self, users: Sequence[User]) -> Roster:
+        """One adapter a user from the whole history."""
+        return self.enrol_profiles([self.bench.profile(user.id, user.history, None) for user in users])
+
+    @torch.no_grad()
+    def enrol_profiles(self, profiles: Sequence[Profile]) -> Roster:
+        """One adapter a profile, in one pass of the network. RuntimeError before `prepare`."""
+        if self.hypernet is None:
+            raise RuntimeError("p2p has no trained network yet: call prepare, or load a checkpoint")
+        table = self.table(profiles)
+        adapters = self.hypernet(*table.gather(torch.arange(len(profiles), device=table.ids.device)))
+        adapters.check()
+        return Roster(adapters, {profile.user_id: n for n, profile in enumerate(profiles)})
+
+    def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]:
+        """Each request's own user's adapter (N)."""
+        return roster.adapters, torch.tensor(roster.index(requests))

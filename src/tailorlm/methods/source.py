@@ -1,0 +1,69 @@
+"""What an adapter source is: a file with `Settings`, `NEEDS` and `Source(bench, settings)`, found by its name.
+
+    prepare(users, directory, resume)      once, amortised over users; the progress of training is in `directory`
+    enrol(users) -> Roster                 batched over users; may train
+    adapters(requests, roster)             (Adapters | None, index (N,)): row i uses adapters[index[i]], -1 the base
+
+Knows nothing of other methods, evaluation or serving. Source: design section 2.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor
+
+from tailorlm.adapters.batch import Adapters
+from tailorlm.backbone.inject import Injector
+from tailorlm.backbone.model import Backbone
+from tailorlm.data.records import Example, Interaction, User
+from tailorlm.profiles.encode import Encoder
+from tailorlm.profiles.profile import Profile
+from tailorlm.tasks.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a method must be given; reports print it."""
+
+    task_data: bool
+    other_users: bool
+    user_training: bool
+
+
+Profiler = Callable[[str, Sequence[Interaction], str | None], Profile]
+"""(user id, history, task or None for all) -> what the history shows."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all methods share: the frozen model, the tasks' wording, and how profiles are made and encoded."""
+
+    backbone: Backbone
+    task_of: Callable[[str | None], Task]
+    profile: Profiler
+    encoder: Encoder | None = None
+    max_tokens: int = 1024
+
+
+@dataclass(frozen=True)
+class Roster:
+    """What was made of the enrolled users: one adapter each (None: the base model), by user id."""
+
+    adapters: Adapters | None
+    place: dict[str, int]
+
+    def index(self, requests: Sequence[Example]) -> list[int]:
+        """(N,) the place of each request's user; KeyError names a user who is not enrolled."""
+        return [self.place[request.user_id] for request in requests]
+
+
+class AdapterSource(Protocol):
+    """A method at work. `injector` puts its adapters into the bench's model; None where it has none."""
+
+    injector: Injector | None
+
+    def prepare(self, users: Sequence[User], directory: Path, resume: bool = False) -> None: ...
+    def enrol(self, users: Sequence[User]) -> Roster: ...
+    def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]: ...
