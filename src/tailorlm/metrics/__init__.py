@@ -1,0 +1,1 @@
+"""Scores of answers against golds: pure functions of (predictions, targets), and intervals over users."""

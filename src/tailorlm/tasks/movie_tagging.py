@@ -1,0 +1,21 @@
+"""The demo's movie tagging: the one of the tags that the input lists which this user ranks first.
+
+Source: issue 2 section 3. The demo's generator takes the tags from here.
+"""
+
+from functools import partial
+
+from tailorlm.metrics.classification import classification, matches
+from tailorlm.tasks.task import Task, as_is, framed
+
+TAGS = ("adventure", "comedy", "crime", "drama", "horror", "romance", "space", "thriller")
+
+TASK = Task(
+    name="movie_tagging",
+    labels=TAGS,
+    prompt=framed("Tag this movie: ", ". Tags: "),
+    pair=as_is,
+    metrics=partial(classification, labels=TAGS),
+    score=matches,
+    max_new_tokens=8,
+)
