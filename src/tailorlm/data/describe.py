@@ -33,7 +33,7 @@ class Outputs:
             self.counts.clear()
 
     def described(self) -> dict[str, int] | None:
-        """Counts by label, most frequent first; None for free text, and where each output is nearly its own."""
+        """Counts by label, most frequent first; None for free text and where each output is nearly its own."""
         if not self.labels or not self.counts or self.counts.total() < EACH * len(self.counts):
             return None
         return dict(sorted(self.counts.items(), key=lambda pair: (-pair[1], pair[0])))

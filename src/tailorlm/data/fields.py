@@ -7,7 +7,8 @@ Decisions
   encoding can write it). Empty text is text. A number, true, a list is never turned into text.
 - Id (user, query, task): a text of 1 to `MAX_ID` characters that all print, so that it can stand in a
   message without line breaks, escapes or invisible characters. Compared as it stands: no case folding.
-- Time: seconds since 1970 UTC as a number, `YYYY-MM-DD` (its first second, UTC), or ISO 8601 with an offset;
+- Time: seconds since 1970 UTC as a number, `YYYY-MM-DD` (its first second, UTC; for a query its last, so that
+  what was done on the same day is before it), or ISO 8601 with an offset;
   between the years 1 and 9999, which also refuses NaN, Infinity and milliseconds. A local time without an
   offset is refused: guessing a zone would reorder events. null is the same as absent.
 """
@@ -21,6 +22,7 @@ from .problems import FieldError
 MAX_TEXT = 1_000_000
 MAX_ID = 256
 MAX_ITEMS = 100_000
+DAY = 86_400.0
 EARLIEST, LATEST = -62_135_596_800.0, 253_402_300_799.0
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -77,21 +79,34 @@ def moment(value: object, field: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise expect(value, "seconds since 1970 or an ISO 8601 text", field)
     if not EARLIEST <= value <= LATEST:
-        raise FieldError(
-            field, "not seconds since 1970 in the years 1 to 9999 (milliseconds, NaN or Infinity?)"
-        )
+        raise FieldError(field, "not seconds since 1970 within the years 1 to 9999")
     return float(value)
+
+
+def by_end(value: object, field: str) -> float | None:
+    """A query's time: as `moment`, but a day stands for its last second, after all that day's items."""
+    found = moment(value, field)
+    if found is not None and isinstance(value, str) and _DAY.fullmatch(value):
+        return found + DAY - 1
+    return found
 
 
 def first_second(year: object, field: str) -> float | None:
     """Seconds since 1970 of the first second of a year, given as a number; None for null and absent."""
-    if year is None:
-        return None
+    return None if year is None else datetime(_year(year, field), 1, 1, tzinfo=UTC).timestamp()
+
+
+def last_second(year: object, field: str) -> float | None:
+    """Seconds since 1970 of the last second of a year, given as a number; None for null and absent."""
+    return None if year is None else datetime(_year(year, field), 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
+
+
+def _year(year: object, field: str) -> int:
     if not isinstance(year, int) or isinstance(year, bool):
         raise expect(year, "a year", field)
     if not 1 <= year <= 9999:
         raise FieldError(field, "a year is 1 to 9999")
-    return datetime(year, 1, 1, tzinfo=UTC).timestamp()
+    return year
 
 
 def items(value: object, field: str) -> list[object]:

@@ -15,8 +15,8 @@ Decisions
 - The task is told by how the inputs open (all eight differ), or given. `user_id` absent: the question's id is
   the user.
 - Ids, scores and labels may be numbers: repackaged copies have them so. Items' own ids are not kept.
-- `date` (YYYY-MM-DD) becomes the time of its first second; without dates the file's order is the order (the
-  official files do not promise that it is chronological).
+- `date` (YYYY-MM-DD) becomes the time of its first second, a question's of its last (they are often of the same
+  day); without dates the file's order is the order (the official files do not promise that it is chronological).
 - An item with a problem leaves the history, the question stays. A question without a gold, a gold without a
   question, and a second gold of an id are problems that name the id. Without any outputs file the questions
   are live queries.
@@ -29,7 +29,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from .fields import ident, label, moment, required, table, text
+from .fields import by_end, ident, label, moment, required, table, text
 from .gather import Question, gather
 from .history import interaction, read_history
 from .lines import decode, open_bytes, parse
@@ -40,7 +40,8 @@ MAX_FILE = 4 * 2**30
 
 
 class Form(NamedTuple):
-    """How a task's input opens, and which fields of a profile item are the interaction's input and output."""
+    """How a task's input opens, and which fields of a profile item are the interaction's input and
+    output."""
 
     opening: str
     input: str | None
@@ -175,7 +176,7 @@ def _question(
     id = ident(label(required(row, "id", "id"), "id"), "id")
     gold = None if golds is None else golds.take(id)
     name = id if row.get("user_id") is None else ident(label(row["user_id"], "user_id"), "user_id")
-    said, time = text(required(row, "input", "input"), "input"), moment(row.get("date"), "date")
+    said, time = text(required(row, "input", "input"), "input"), by_end(row.get("date"), "date")
     profile = required(row, "profile", "profile")
     history = read_history(profile, "profile", partial(_item, task), faults.at(place), faults.report.note)
     return Question(place, User(name, history), Example(id, name, task, said, gold, time))

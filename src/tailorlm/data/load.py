@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..nearest import nearest
 from .empathic import read_empathic
 from .jsonl import read_users
 from .lamp import read_lamp
@@ -92,7 +91,7 @@ def _chosen(path: Path, split: str | None) -> Path:
     if split is None:
         raise DataError(Problem(str(path), 0, "", f"several splits, name one: {', '.join(found)}"))
     if split not in found:
-        raise DataError(Problem(str(path), 0, "", f'no split "{split}"; {nearest(split, found)}'))
+        raise DataError(Problem(str(path), 0, "", f"no split {split!a}; there are: {', '.join(found)}"))
     return found[split]
 
 

@@ -8,7 +8,7 @@ Decisions
   summary -> content; review: (rating, product, summary) -> review, the three put together as the official
   input string puts them.
 - A question's id is `{user}/{n}`, the user's n-th question from 0 (a paper's id is shared by its authors).
-- `date` or `year`, where there, become the time of their first second.
+- `date` or `year`, where there, become the time of their first second, a question's of its last.
 - The gender, age and industry that the topic rows have are not made a profile: they are sensitive, and the
   benchmark does not have them.
 - A history item with a problem is left out, the question stays. Other columns are ignored: they repeat the
@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from .fields import first_second, ident, label, moment, required, table, text
+from .fields import by_end, first_second, ident, label, last_second, moment, required, table, text
 from .gather import Question, gather
 from .history import interaction, read_history
 from .lines import objects
@@ -96,7 +96,11 @@ def _question(line: Row, place: Place, task: str, asked: Counter[str], faults: F
     name = ident(label(required(line, columns.user, columns.user), columns.user), columns.user)
     said = text(required(line, "input", "input"), "input")
     gold = text(required(line, columns.gold, columns.gold), columns.gold)
-    time = _time(line, "")
+    time = (
+        by_end(line["date"], "date")
+        if line.get("date") is not None
+        else last_second(line.get("year"), "year")
+    )
     profile = required(line, "profile", "profile")
     history = read_history(profile, "profile", partial(_item, task), faults.at(place), faults.report.note)
     return Question(

@@ -17,7 +17,7 @@ Decisions
 from collections.abc import Mapping
 from functools import partial
 
-from .fields import ident, items, moment, optional, required, table, text
+from .fields import by_end, ident, items, moment, optional, required, table, text
 from .history import Complain, Note, check_after, interaction, read_history
 from .problems import FieldError
 from .records import Example, Interaction, User
@@ -89,7 +89,7 @@ def _query(query: Mapping[str, object], user: User, i: int) -> Example:
     given = query.get("id")
     name = f"{user.id}/{i}" if given is None else ident(given, f"{field}id")
     said = text(required(query, "input", f"{field}input"), f"{field}input")
-    time = moment(query.get("time"), f"{field}time")
+    time = by_end(query.get("time"), f"{field}time")
     check_after(user.history, time, f"{field}time")
     target = optional(query.get("output"), f"{field}output")
     return Example(name, user.id, _task(query, field), said, target, time)
