@@ -1,6 +1,8 @@
-"""Statements on a task with closed labels: how each label ranks for the user, and how often it is picked.
+"""Statements on a task with closed labels: the user's own ranking, or, when all are always on offer, shares.
 
-Knows nothing of other users. The ranking is that of `preference.py`; what was on offer is that of `offers.py`.
+Knows nothing of other users. What was on offer is found by `offers.py`; the ranking is the exact posterior of
+`ranking.py` for few labels, the scores of `preference.py` for many. A rank is said without its rate: the two in
+one text cost a linear reader of MiniLM vectors one to three points of next-choice accuracy (docs/profiles.md).
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,14 +10,22 @@ from collections.abc import Iterator, Sequence
 from tailorlm.data.records import Interaction
 from tailorlm.profiles.offers import finder, listed, named
 from tailorlm.profiles.preference import Choice, positions, scores
+from tailorlm.profiles.ranking import MOST_LABELS, expected_places
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 BANDS = ("near the top", "in the upper half", "in the middle", "in the lower half", "near the bottom")
-RATES = ((0.8, "nearly always picked"), (0.6, "usually picked"), (0.4, "picked about half the time"))
+SHARES = (
+    (0.8, "nearly always picked"),
+    (0.6, "usually picked"),
+    (0.4, "picked about half the time"),
+    (0.25, "picked often"),
+    (0.1, "picked now and then"),
+)
+FEW = 2
 
 
 def choices(items: Sequence[Interaction], labels: Sequence[str] = ()) -> list[Choice]:
-    """(chosen, offered) of each item, in lower case. `labels` are known beforehand; others are learnt on the way."""
+    """(chosen, offered) of each item, in lower case. `labels` are known beforehand; items may show more."""
     chosen = [item.output.strip().lower() for item in items]
     texts = [item.input.lower() for item in items]
     lists = [listed(text, label) for text, label in zip(texts, chosen, strict=True)]
@@ -31,30 +41,38 @@ def describe(items: Sequence[Interaction], labels: Sequence[str] = ()) -> Iterat
     """(label, words) for every label that was on offer or is known, in the order of the alphabet."""
     made = choices(items, labels)
     known = sorted(set[str]().union(*(offered for _, offered in made), (label.lower() for label in labels)))
-    place = positions(scores(made), known)
+    narrow = sum(len(offered) < len(known) or len(known) == 2 for _, offered in made)
+    return _ranks(made, known) if 2 * narrow > len(made) else _shares(made, known)
+
+
+def _ranks(made: Sequence[Choice], known: Sequence[str]) -> Iterator[tuple[str, str]]:
+    offered = set[str]().union(*(options for _, options in made))
+    place = positions(_merit(made, known), known)
     for label in known:
-        offered = sum(label in options for _, options in made)
-        picked = sum(label == chosen for chosen, _ in made)
-        yield label, _words(label, place[label], len(known), picked, offered)
+        rank = _rank(place[label], len(known))
+        yield label, f"{label} ranks {rank}" if label in offered else f"{label} has not been on offer yet"
 
 
-def _words(label: str, place: int, of: int, picked: int, offered: int) -> str:
-    if not offered:
-        return f"{label} has not been on offer yet"
-    return f"{label} ranks {_rank(place, of)}, {_rate(picked, offered)}"
+def _merit(made: Sequence[Choice], known: Sequence[str]) -> dict[str, float]:
+    """How much each label is liked, more is better: exact for few labels."""
+    if len(known) > MOST_LABELS:
+        return scores(made)
+    return {label: -place for label, place in expected_places(made, known).items()}
 
 
 def _rank(place: int, of: int) -> str:
-    if of <= len(ORDINALS):
-        return ORDINALS[place - 1]
-    return BANDS[(place - 1) * len(BANDS) // of]
+    return ORDINALS[place - 1] if of <= len(ORDINALS) else BANDS[(place - 1) * len(BANDS) // of]
 
 
-def _rate(picked: int, offered: int) -> str:
-    """The rate in words; one offer alone is evidence of one offer."""
-    if offered == 1:
-        return "picked the one time it was on offer" if picked else "passed over the one time it was on offer"
-    for least, words in RATES:
-        if picked >= least * offered:
-            return f"{words} when on offer"
-    return "seldom picked when on offer" if picked else "never picked when on offer"
+def _shares(made: Sequence[Choice], known: Sequence[str]) -> Iterator[tuple[str, str]]:
+    hedge = "so far " if len(made) <= FEW else ""
+    for label in known:
+        picked = sum(label == chosen for chosen, _ in made)
+        offered = sum(label in options for _, options in made)
+        yield label, f"{label} is {hedge}{_share(picked, offered)}"
+
+
+def _share(picked: int, offered: int) -> str:
+    if not picked:
+        return "never picked" if offered else "not known yet"
+    return next((words for least, words in SHARES if picked >= least * offered), "seldom picked")

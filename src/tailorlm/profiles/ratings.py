@@ -1,30 +1,53 @@
-"""Statements on a task whose outputs are numbers: mean, spread, shares of low, middle and high.
+"""Statements on a task whose outputs are numbers: level, spread, usual value; with norms, strictness and range.
 
-Knows nothing of other users and not what the numbers measure.
+Knows of other users only what `norms.py` kept, and nothing of what the numbers measure.
 """
 
-import re
 from collections.abc import Iterator, Sequence
-from statistics import fmean, pstdev
+from math import sqrt
+from statistics import fmean
 
 from tailorlm.data.records import Interaction
+from tailorlm.profiles.leaning import leaning
+from tailorlm.profiles.norms import Norms
+from tailorlm.profiles.number import number
 
-NUMBER = re.compile(r"\s*([-+]?\d+(?:[.,]\d+)?)\s*(?:/\s*\d+|(?:stars?|points?))?\s*[.!]?\s*", re.IGNORECASE)
 SMALL = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
-def number(text: str) -> float | None:
-    """The number that a whole output is ("4", "4.5", "4 stars", "4/5"), or None."""
-    match = NUMBER.fullmatch(text)
-    return float(match[1].replace(",", ".")) if match else None
-
-
-def describe(items: Sequence[Interaction]) -> Iterator[tuple[str, str]]:
-    """(facet, words) for level, spread, extremes. Items whose output is not a number say nothing."""
-    values = [value for item in items if (value := number(item.output)) is not None]
+def describe(items: Sequence[Interaction], norms: Norms | None = None) -> Iterator[tuple[str, str]]:
+    """(facet, words) for level, spread and usual value, and, with `norms`, for strictness and range."""
+    rated = [(item.input, value) for item in items if (value := number(item.output)) is not None]
+    values = [value for _, value in rated]
     yield "level", _level(values)
     yield "spread", _spread(values)
     yield "usual", _usual(values)
+    if norms is not None:
+        expected = [norms.expected(text) for text, _ in rated]
+        offset, stretch = leaning(expected, values, norms.low, norms.high)
+        yield "strictness", _strictness(offset)
+        yield "range", _range(stretch)
+
+
+def _strictness(offset: float) -> str:
+    if abs(offset) < 0.25:
+        return "rates as others rate the same words"
+    size = "half a" if abs(offset) < 0.75 else half(abs(offset))
+    points = f"about {size} {'point' if abs(offset) < 1.25 else 'points'}"
+    return f"{'generous' if offset > 0 else 'strict'}, {points} {'more' if offset > 0 else 'less'} than others"
+
+
+def _range(stretch: float) -> str:
+    levels = (
+        (-1.25, "much narrower than"),
+        (-0.75, "clearly narrower than"),
+        (-0.25, "a little narrower than"),
+        (0.25, "like"),
+        (0.75, "a little wider than"),
+        (1.25, "clearly wider than"),
+    )
+    words = next((words for most, words in levels if stretch < most), "much wider than")
+    return f"spreads good from bad {words} others do"
 
 
 def _level(values: Sequence[float]) -> str:
@@ -45,8 +68,14 @@ def _spread(values: Sequence[float]) -> str:
     """Spread against what ratings of one to five show; longer scales are always wide."""
     if len(values) <= 2:
         return "too few ratings to say how far they spread"
-    spread = pstdev(values)
-    levels = ((0.35, "hardly differ"), (0.7, "differ a little"), (1.05, "differ moderately"), (1.4, "differ widely"))
+    middle = fmean(values)
+    spread = sqrt(fmean((value - middle) ** 2 for value in values))
+    levels = (
+        (0.35, "hardly differ"),
+        (0.7, "differ a little"),
+        (1.05, "differ moderately"),
+        (1.4, "differ widely"),
+    )
     return "ratings " + next((words for most, words in levels if spread < most), "swing between extremes")
 
 

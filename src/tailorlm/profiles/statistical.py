@@ -6,10 +6,12 @@ Source: design section 2 (P2P's summaries, section 2 of the paper, are written b
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tailorlm.data.records import Interaction
 from tailorlm.profiles import choices, ratings, writing
+from tailorlm.profiles.norms import Norms
+from tailorlm.profiles.number import number
 from tailorlm.profiles.offers import LONGEST_OPTION, listed
 from tailorlm.profiles.profile import Profile, Statement
 
@@ -19,41 +21,50 @@ MOSTLY = 0.8
 LONGEST_LABEL = 40
 
 Labels = Mapping[str | None, Sequence[str]]
+TaskNorms = Mapping[str | None, Norms]
 
 
 def summarise(
-    user_id: str, history: Sequence[Interaction], task: str | None = None, labels: Labels | None = None
+    user_id: str,
+    history: Sequence[Interaction],
+    task: str | None = None,
+    labels: Labels | None = None,
+    norms: TaskNorms | None = None,
 ) -> Profile:
     """The profile of a user from `history` (all of it is used: cut it first).
 
-    `task` keeps that task's items only. `labels` gives tasks' label lists where they are known; a task without
-    one is judged by its items. Facets are `"{task}: {what}"`, or `"{what}"` for items that name no task.
+    `task` keeps that task's items only. `labels` gives tasks' label lists where they are known, so that labels
+    never seen have their statement; a task without one is judged by its items. `norms` (`norms.fit_norms` on
+    training users) lets ratings be compared with what others give to the same words.
+    Facets are `"{task}: {what}"`, or `"{what}"` for items that name no task.
     """
     items = [item for item in history if task is None or item.task == task]
     statements = [Statement("history", _amount(len(items)))]
     for name in sorted({item.task for item in items}, key=lambda name: name or ""):
         of_task = [item for item in items if item.task == name]
-        statements.extend(_of_task(name, of_task, (labels or {}).get(name, ())))
-    return Profile(user_id, task, tuple(statements), VERSION)
+        said = _describe(of_task, (labels or {}).get(name, ()), (norms or {}).get(name))
+        statements.extend(_named(name, said))
+    return Profile(user_id, task, tuple(statements), f"{VERSION}+norms" if norms else VERSION)
 
 
 def _amount(count: int) -> str:
     return next((words for most, words in AMOUNTS if count <= most), "a long history")
 
 
-def _of_task(name: str | None, items: Sequence[Interaction], labels: Sequence[str]) -> Iterator[Statement]:
-    facet = f"{name}: " if name else ""
-    spoken = f"{name.replace('_', ' ')}: " if name else ""
-    for what, words in _describe(items, labels):
-        yield Statement(facet + what, spoken + words)
+def _named(task: str | None, said: Iterable[tuple[str, str]]) -> Iterator[Statement]:
+    facet = f"{task}: " if task else ""
+    spoken = f"{task.replace('_', ' ')}: " if task else ""
+    return (Statement(facet + what, spoken + words) for what, words in said)
 
 
-def _describe(items: Sequence[Interaction], labels: Sequence[str]) -> Iterator[tuple[str, str]]:
-    match "labels" if labels else kind(items):
+def _describe(
+    items: Sequence[Interaction], labels: Sequence[str], norms: Norms | None
+) -> Iterator[tuple[str, str]]:
+    match "labels" if labels else "ratings" if norms else kind(items):
         case "labels":
             return choices.describe(items, labels)
         case "ratings":
-            return ratings.describe(items)
+            return ratings.describe(items, norms)
         case _:
             return writing.describe(items)
 
@@ -62,7 +73,7 @@ def kind(items: Sequence[Interaction]) -> str:
     """What the outputs of one task are: "ratings", "labels" or "writing"."""
     pairs = sorted({(item.input.lower(), item.output.strip().lower()) for item in items})
     outputs = [output for _, output in pairs]
-    if sum(ratings.number(text) is not None for text in outputs) >= MOSTLY * len(pairs):
+    if sum(number(text) is not None for text in outputs) >= MOSTLY * len(pairs):
         return "ratings"
     if sum(len(text) > LONGEST_LABEL or len(text.split()) > LONGEST_OPTION for text in outputs) * 5 > len(pairs):
         return "writing"
