@@ -1,7 +1,7 @@
 """Checkpoints of a run in one folder: written whole or not at all, the last n kept, the best beside them.
 
-Knows nothing of what is in them. A file is written under a temporary name, synced, and renamed; it is read with
-`weights_only=True`, so that a checkpoint from elsewhere cannot run code.
+Knows nothing of what is in them. A file is written under a temporary name, synced, and renamed; it is read
+with `weights_only=True`, so that a checkpoint from elsewhere cannot run code.
 """
 
 import os

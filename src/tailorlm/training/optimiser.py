@@ -18,8 +18,8 @@ def make_optimiser(
 ) -> torch.optim.AdamW:
     """AdamW, fused where torch has it; group by group in `groups`' order of names, the rest first.
 
-    Each group remembers its full rate as "rate". Raises ValueError for a rate without a group, a parameter that
-    is not the objective's, or one that is in two groups.
+    Each group remembers its full rate as "rate". Raises ValueError for a rate without a group, a parameter
+    that is not the objective's, or one that is in two groups.
     """
     every = [p for p in parameters if p.requires_grad]
     named = {name: list(groups[name]) for name in sorted(groups)}
@@ -54,6 +54,7 @@ def _check(every: list[Parameter], named: Mapping[str, list[Parameter]], setting
         raise ValueError(f"train.rates names {missing}; the parameter groups are {sorted(named)}")
     members = [id(p) for group in named.values() for p in group]
     strangers = len(set(members) - {id(p) for p in every})
-    if strangers or len(members) != len(set(members)):
-        raise ValueError(f"parameter groups {sorted(named)} must split the objective's trainable parameters: "
-                         f"{strangers} are not the objective's, {len(members) - len(set(members))} are in two")
+    twice = len(members) - len(set(members))
+    if strangers or twice:
+        raise ValueError(f"parameter groups {sorted(named)} must be separate trainable parameters: "
+                         f"{strangers} are not the objective's, {twice} are in two groups")

@@ -61,6 +61,12 @@ def clock(seconds: float | None) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def step_line(step: int, steps: int, loss: float, meter: Meter) -> str:
+    """What is shown after a step: loss, tokens/s where tokens are counted, time left."""
+    speed = f"{meter.tokens_per_second:,.0f} tokens/s  " if meter.tokens_per_second else ""
+    return f"step {step}/{steps}  loss {loss:.4f}  {speed}{clock(meter.seconds_left)} left"
+
+
 @contextmanager
 def display(console: Console, line_seconds: float) -> Iterator[Display]:
     """A live bar where `console` is a terminal, otherwise a line at most every `line_seconds`."""

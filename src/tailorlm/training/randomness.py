@@ -22,9 +22,10 @@ def seed_streams(seed: int) -> None:
 def streams_state() -> dict[str, Any]:
     """All streams' states, made of what `torch.load(weights_only=True)` reads."""
     numpy_state: Any = np.random.get_state(legacy=False)
+    inner = {**numpy_state["state"], "key": numpy_state["state"]["key"].tolist()}
     return {
         "python": random.getstate(),
-        "numpy": {**numpy_state, "state": {**numpy_state["state"], "key": numpy_state["state"]["key"].tolist()}},
+        "numpy": {**numpy_state, "state": inner},
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }

@@ -9,8 +9,8 @@ import math
 def progress(step: int, steps: int, elapsed: float = 0.0, max_seconds: float | None = None) -> float:
     """How far a run is before its step number `step` (from 0), in (0, 1].
 
-    Counted as (step+1)/(steps+1), so that neither the first nor the last step has rate zero. With a budget it is
-    the larger of that and elapsed/max_seconds (seconds): then the numbers depend on the machine's speed.
+    Counted as (step+1)/(steps+1), so that neither the first nor the last step has rate zero. With a budget it
+    is the larger of that and elapsed/max_seconds (seconds): then the numbers depend on the machine's speed.
     """
     done = (step + 1) / (steps + 1)
     if max_seconds is None:

@@ -53,11 +53,11 @@ class TrainSettings:
         object.__setattr__(self, "rates", dict(self.rates))
         for name in ("steps", "accumulate", "keep"):
             _require(self, name, getattr(self, name) >= 1, "an integer of at least 1")
-        for name in ("evaluate_every", "patience", "save_every", "clip", "weight_decay"):
+        for name in ("seed", "evaluate_every", "patience", "save_every", "clip", "weight_decay"):
             _require(self, name, _finite(getattr(self, name)) and getattr(self, name) >= 0, "at least 0")
         for name in ("learning_rate", "epsilon", "line_seconds"):
             _require(self, name, _finite(getattr(self, name)) and getattr(self, name) > 0, "above 0")
-        _require(self, "rates", all(_finite(r) and r > 0 for r in self.rates.values()), "learning rates above 0")
+        _require(self, "rates", all(_finite(r) and r > 0 for r in self.rates.values()), "rates above 0")
         _require(self, "betas", len(self.betas) == 2 and all(0 <= b < 1 for b in self.betas), "two in [0, 1)")
         _require(self, "warmup", 0 <= self.warmup < 1, "a share in [0, 1)")
         _require(self, "max_seconds", self.max_seconds is None or self.max_seconds > 0, "above 0, or none")

@@ -1,7 +1,8 @@
 """One optimiser step: losses per row, their mean over ALL rows of its batches, the gradient, the clip.
 
-Knows nothing of schedules, files or what an objective is made of. Source: design section 3 ("loss is averaged per
-sample, then over the batch: accumulation equals the large batch"; the published code loses all but one batch's).
+Knows nothing of schedules, files or what an objective is made of. Source: design section 3 ("loss is averaged
+per sample, then over the batch: accumulation equals the large batch"; the published code keeps only the last
+batch's gradient).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,9 +32,9 @@ B_contra = TypeVar("B_contra", bound=Batch, contravariant=True)
 class Objective(Protocol[B_contra]):
     """What is trained. `loss` gives one loss per row, (N,), and what else to record: means over the rows.
 
-    `loss` is a training forward: the objective puts its modules in the mode they need, and adds label smoothing,
-    NEFTune noise or a penalty of its own to each row's loss. `state_dict` holds ALL that `loss` depends on and
-    that changes: weights, buffers, generators of its own.
+    `loss` is a training forward: the objective puts its modules in the mode they need, and adds label
+    smoothing, NEFTune noise or a penalty of its own to each row's loss. `state_dict` holds ALL that `loss`
+    depends on and that changes: weights, buffers, generators of its own.
     """
 
     def parameters(self) -> Iterable[Parameter]: ...
@@ -65,8 +66,8 @@ def make_accelerator(device: torch.device, settings: TrainSettings) -> Accelerat
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
     )
     if accelerator.num_processes > 1 or accelerator.device.type != device.type:
-        raise ValueError(f"training runs in one process on one device; the objective is on {device}, accelerate "
-                         f"has {accelerator.num_processes} processes on {accelerator.device}")
+        raise ValueError(f"training runs in one process on one device; the objective is on {device}, "
+                         f"accelerate has {accelerator.num_processes} processes on {accelerator.device}")
     return accelerator
 
 
@@ -114,8 +115,8 @@ def _row_losses(
 def _numbers(losses: Tensor, norm: Tensor, notes: Mapping[str, Tensor | float]) -> dict[str, float]:
     """Everything measured, moved from the device at once."""
     values = {"loss": losses.mean(), "grad_norm": norm, **notes}
-    stacked = torch.stack([torch.as_tensor(v, device=losses.device, dtype=torch.float64) for v in values.values()])
-    return dict(zip(values, stacked.tolist(), strict=True))
+    on_device = [torch.as_tensor(v, device=losses.device, dtype=torch.float64) for v in values.values()]
+    return dict(zip(values, torch.stack(on_device).tolist(), strict=True))
 
 
 def _check_finite(numbers: Mapping[str, float], losses: Tensor, batches: Sequence[Batch]) -> None:

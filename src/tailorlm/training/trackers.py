@@ -29,7 +29,8 @@ def open_tracker(name: str, project: str, directory: Path, config: Mapping[str, 
 
 def _tensorboard(directory: Path) -> Tracker:
     _load("tensorboard", "tensorboard")
-    writer: Any = _load("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(directory / "tensorboard"))
+    module = _load("torch.utils.tensorboard", "tensorboard")
+    writer: Any = module.SummaryWriter(str(directory / "tensorboard"))
 
     def log(numbers: Mapping[str, float], step: int) -> None:
         for key, value in numbers.items():

@@ -1,4 +1,4 @@
-"""The loop: accumulation, exact resume, Ctrl-C, NaN, evaluation, budget, on a tiny regression with dropout."""
+"""The loop on a tiny regression with dropout: accumulation, resume, Ctrl-C, NaN, evaluation, budget."""
 
 import os
 import signal
@@ -76,7 +76,8 @@ class Regression:
 
 def numbers(directory: Path) -> list[tuple[Any, ...]]:
     """A curve without what depends on the clock."""
-    return [(r["step"], r["loss"], r["grad_norm"], r["lr"], r["half"]) for r in read_curve(directory / "curve.jsonl")]
+    names = ("step", "loss", "grad_norm", "lr", "half")
+    return [tuple(record[name] for name in names) for record in read_curve(directory / "curve.jsonl")]
 
 
 def weights(objective: Regression) -> Tensor:
@@ -122,7 +123,9 @@ def test_accumulation_equals_the_large_batch(tmp_path: Path, rows: tuple[int, ..
         assert a == pytest.approx(b, rel=1e-4)
 
 
-SETTINGS = TrainSettings(steps=20, learning_rate=1e-2, save_every=4, evaluate_every=3, monitor="score", accumulate=2)
+SETTINGS = TrainSettings(
+    steps=20, learning_rate=1e-2, save_every=4, evaluate_every=3, monitor="score", accumulate=2
+)
 
 
 def evaluation(objective: Regression) -> Any:
@@ -204,7 +207,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_step_with_the_ids(tmp_path: 
         return losses
 
     objective = Regression(spoil=spoil)
-    with pytest.raises(NonFiniteLoss, match=r"step 5: the loss of these rows is NaN or infinite: row37") as caught:
+    with pytest.raises(NonFiniteLoss, match=r"step 5: the loss .* infinite: row37;") as caught:
         run_all(tmp_path, objective)
     assert caught.value.ids == ("row37",)
     assert torch.equal(weights(objective), seen[0])
