@@ -89,7 +89,7 @@ class LoraSpace:
 def joined(first: Adapters, second: Adapters) -> Adapters:
     """Adapters whose delta W is the sum of two, put together along the rank (r1 + r2), user by user.
 
-    Either side may be one adapter for all (U = 1). Raises ValueError on other sites or other numbers of users.
+    Either side may be one adapter for all (U = 1). Raises ValueError on other sites or numbers of users.
     """
     one, two = first.space, second.space
     if not (isinstance(one, LoraSpace) and isinstance(two, LoraSpace) and one.sites == two.sites):

@@ -20,7 +20,7 @@ def checkpointed(model: Any, active: bool) -> Iterator[None]:
     from transformers.modeling_layers import GradientCheckpointingLayer
 
     modules: list[Any] = list(model.modules()) if active else []
-    layers = [m for m in modules if isinstance(m, GradientCheckpointingLayer)]
+    layers: list[Any] = [m for m in modules if isinstance(m, GradientCheckpointingLayer)]
     if active and not layers:
         raise ValueError(f"{type(model).__name__} has no layers that transformers can checkpoint")
     try:
