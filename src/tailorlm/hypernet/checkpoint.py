@@ -56,7 +56,7 @@ def save_pretrained(directory: str | Path, hypernet: Hypernet, meta: Meta) -> No
 def from_pretrained(
     source: str | Path, revision: str | None = None, token: str | None = None
 ) -> tuple[Hypernet, Meta]:
-    """The network (evaluation mode, CPU) and its meta, from a folder or a hub id; else BadCheckpoint says why."""
+    """The network (evaluation mode, CPU) and its meta from a folder or a hub id; BadCheckpoint says why not."""
     directory = locate(source, revision, token)
     config = directory / CONFIG
     if config.stat().st_size > LARGEST_CONFIG:
@@ -89,7 +89,7 @@ def check(
 ) -> None:  # fmt: skip
     """Raises BadCheckpoint listing every given value that is not the checkpoint's; None is not compared.
 
-    A checkpoint whose base revision is not known fits any revision.
+    Expected is what the checkpoint was made for, found is what was given. A checkpoint whose base revision is not known fits any revision.
     """
     given = {
         "base_id": base_id, "base_revision": base_revision if meta.base_revision else None,
@@ -103,7 +103,7 @@ def check(
         if value is not None and value != getattr(meta, name)
     ]
     if wrong:
-        raise BadCheckpoint("this checkpoint was made for something else; " + "; ".join(wrong))
+        raise BadCheckpoint("this checkpoint was made for something else: " + "; ".join(wrong))
 
 
 def found(value: Any, other: Any) -> str:
