@@ -1,0 +1,116 @@
+"""LaMP's tasks on official input strings: written out here, and on all of the data that is at hand."""
+
+import gzip
+import json
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tailorlm.data.records import Interaction
+from tailorlm.tasks.task import Task
+
+SHARED = Path(os.environ.get("TAILORLM_SHARED", Path(__file__).parents[4] / "shared"))
+FIELDS = {
+    "2m": ("description", "tag"),
+    "2n": ("text", "category"),
+    "3": ("text", "score"),
+    "4": ("text", "title"),
+    "5": ("abstract", "title"),
+    "6": ("text", "title"),
+}
+CITATION = (
+    'For an author who has written the paper with the title "On "Quoted" Words", which reference is related? '
+    'Just answer with [1] or [2] without explanation. [1]: "One" [2]: "Two"'
+)
+
+
+def lamp(name: str) -> Task:
+    return import_module(f"tailorlm.tasks.lamp_{name}").TASK
+
+
+def read(name: str, part: str) -> Any:
+    folder = SHARED / "data" / f"LaMP_{name.upper()}"
+    path = folder / f"{part}.json"
+    if path.exists():
+        return json.loads(path.read_text())
+    packed = folder / f"{part}.json.gz"
+    if not packed.exists():
+        pytest.skip(f"no {path} (set TAILORLM_SHARED to the folder with data/)")
+    return json.loads(gzip.decompress(packed.read_bytes()))
+
+
+def test_only_the_citing_title_may_be_shortened() -> None:
+    prompt = lamp("1").prompt(CITATION)
+    assert prompt.body == 'On "Quoted" Words'
+    assert prompt.tail.startswith('", which reference is related?')
+    assert prompt.tail.endswith('[1]: "One" [2]: "Two"')
+    assert prompt.head + prompt.body + prompt.tail == CITATION
+
+
+def test_a_paper_makes_no_citation_pair() -> None:
+    with pytest.raises(ValueError, match=r"lamp_1: .* negative reference"):
+        lamp("1").pair(Interaction("an abstract", "a title"))
+
+
+@pytest.mark.parametrize("name", ["1", *FIELDS, "7"])
+def test_an_unofficial_input_is_refused_without_its_text(name: str) -> None:
+    with pytest.raises(ValueError, match=f"task lamp_{name}: .*official") as refused:
+        lamp(name).prompt("my secret")
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_the_instruction_ends_at_its_first_marker_even_if_the_text_repeats_it(name: str) -> None:
+    task, module = lamp(name), import_module(f"tailorlm.tasks.lamp_{name}")
+    text = "it said description: article: review: paper: email: all at once"
+    prompt = task.prompt(module.INSTRUCTION + text)
+    assert (prompt.head, prompt.body, prompt.tail) == (module.INSTRUCTION, text, "")
+
+
+def test_an_unknown_label_makes_no_pair() -> None:
+    assert lamp("2m").pair(Interaction("a movie", "western")) is None
+    assert lamp("3").pair(Interaction("a review", "4.5")) is None
+
+
+def test_a_tweet_is_completed_from_its_first_half() -> None:
+    pair = lamp("7").pair(Interaction("", "one two  three four five"))
+    assert pair == (
+        "Complete the following tweet without any explanation before or after it: one two",
+        "three four five",
+    )
+    assert lamp("7").prompt(pair[0]).body == "one two"
+    assert lamp("7").pair(Interaction("", "one two three")) is None
+
+
+@pytest.mark.parametrize("part", ["dev", "train"])
+@pytest.mark.parametrize("name", [*FIELDS, "7", "1"])
+def test_every_question_at_hand_splits_after_the_one_instruction(name: str, part: str) -> None:
+    task, heads = lamp(name), set()
+    for question in read(name, f"{part}_questions"):
+        prompt = task.prompt(question["input"])
+        assert prompt.head + prompt.body + prompt.tail == question["input"]
+        assert prompt.body
+        heads.add(prompt.head)
+    module = import_module(f"tailorlm.tasks.lamp_{name}")
+    official = {"1": lambda: module.OPENING, "7": lambda: module.COMPLETE.replace("Complete", "Paraphrase")}
+    assert heads == {official.get(name, lambda: module.INSTRUCTION)()}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_item_at_hand_makes_a_pair_of_the_queries_form(name: str) -> None:
+    task, (given, answer) = lamp(name), FIELDS[name]
+    questions = read(name, "dev_questions")
+    head = task.prompt(questions[0]["input"]).head
+    for item in questions[0]["profile"] + questions[-1]["profile"]:
+        pair = task.pair(Interaction(item[given], str(item[answer])))
+        assert pair == (head + item[given], str(item[answer]))
+        assert task.prompt(pair[0]).body == item[given]
+
+
+@pytest.mark.parametrize("name", ["1", "2m", "2n", "3"])
+def test_every_gold_at_hand_is_a_label(name: str) -> None:
+    golds = {gold["output"] for gold in read(name, "dev_outputs")["golds"]}
+    assert golds <= set(lamp(name).labels or ())

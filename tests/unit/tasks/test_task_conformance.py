@@ -1,0 +1,87 @@
+"""What holds for every task that is found: no test here names one."""
+
+import pkgutil
+from importlib import import_module
+
+import pytest
+
+import tailorlm.tasks
+from tailorlm.data.records import Interaction
+from tailorlm.tasks.task import Task
+
+NAMES = [module.name for module in pkgutil.iter_modules(tailorlm.tasks.__path__) if module.name != "task"]
+
+
+@pytest.fixture(params=NAMES)
+def task(request: pytest.FixtureRequest) -> Task:
+    return import_module(f"tailorlm.tasks.{request.param}").TASK
+
+
+@pytest.fixture
+def golds(task: Task) -> list[str]:
+    return list(task.labels or ("a first answer", "A second one! 🔥"))
+
+
+def test_a_file_is_named_after_its_task() -> None:
+    assert [import_module(f"tailorlm.tasks.{name}").TASK.name for name in NAMES] == NAMES
+
+
+def test_labels_are_distinct_and_stripped(task: Task) -> None:
+    labels = task.labels or ()
+    assert len(set(labels)) == len(labels)
+    assert all(label and label == label.strip() for label in labels)
+    assert task.labels is None or labels
+
+
+def test_the_right_answers_score_one(task: Task, golds: list[str]) -> None:
+    assert task.score(golds, golds) == [1] * len(golds)
+
+
+def test_wrong_answers_score_less_and_within_bounds(task: Task, golds: list[str]) -> None:
+    scores = task.score(["zzz"] * len(golds), golds)
+    assert all(0 <= score < 1 for score in scores)
+
+
+def test_an_empty_answer_is_scored(task: Task, golds: list[str]) -> None:
+    assert all(0 <= score < 1 for score in task.score([""] * len(golds), golds))
+
+
+def test_metrics_are_named_numbers_whatever_the_answers(task: Task, golds: list[str]) -> None:
+    for said in (golds, ["zzz"] * len(golds), [""] * len(golds)):
+        found = task.metrics(said, golds)
+        assert found
+        assert all(isinstance(name, str) and isinstance(value, float) for name, value in found.items())
+        assert found.keys() == task.metrics(golds, golds).keys()
+
+
+@pytest.mark.parametrize("part", ["metrics", "score"])
+def test_rows_must_pair_up(task: Task, golds: list[str], part: str) -> None:
+    with pytest.raises(ValueError, match="predictions for"):
+        getattr(task, part)(golds[:1], golds[:1] * 2)
+
+
+def test_a_pair_is_an_input_that_the_prompt_takes_and_splits_without_loss(task: Task) -> None:
+    item = Interaction("a text that was given", (task.labels or ("one two three four five",))[0])
+    try:
+        pair = task.pair(item)
+    except ValueError as refusal:
+        assert task.name in str(refusal)
+        return
+    assert pair is not None
+    prompt = task.prompt(pair[0])
+    assert prompt.head + prompt.body + prompt.tail == pair[0]
+    assert prompt.body
+    assert prompt.context == prompt.system == ""
+    task.score([pair[1]], [pair[1]])
+
+
+def test_an_item_without_text_and_answer_makes_no_pair(task: Task) -> None:
+    try:
+        assert task.pair(Interaction("", "")) is None
+    except ValueError as refusal:
+        assert task.name in str(refusal)
+
+
+def test_answers_have_room(task: Task) -> None:
+    assert task.max_new_tokens >= 4
+    assert all(len(label.split()) * 2 <= task.max_new_tokens for label in task.labels or ())
