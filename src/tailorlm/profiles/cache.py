@@ -38,7 +38,7 @@ class CachedEncoder:
             store.executescript(SCHEMA)
 
     def __call__(self, texts: Sequence[str]) -> torch.Tensor:
-        """(N, E) float32 in the order of `texts`; each distinct text is encoded once in the cache's life."""
+        """(N, E) float32 in the order of `texts`; each distinct text is encoded once."""
         keys = [self._key(text) for text in texts]
         found = self._read(keys)
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
@@ -82,7 +82,9 @@ class CachedEncoder:
             for start in range(0, len(distinct), CHUNK):
                 part = distinct[start : start + CHUNK]
                 marks = ",".join("?" * len(part))
-                rows += store.execute(f"SELECT key, value FROM vectors WHERE key IN ({marks})", part).fetchall()
+                rows += store.execute(
+                    f"SELECT key, value FROM vectors WHERE key IN ({marks})", part
+                ).fetchall()
         return {key: self._vector(value) for key, value in rows}
 
     def _vector(self, value: bytes) -> torch.Tensor:
@@ -113,7 +115,9 @@ class CachedEncoder:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """A fresh connection a use: none is carried across a fork or into another thread. Commits on success."""
+        """A fresh connection a use: none is carried across a fork or into another thread. Commits on
+        success.
+        """
         with closing(sqlite3.connect(self.file, timeout=PATIENCE_S)) as store:
             store.execute("PRAGMA journal_mode=WAL")
             store.execute("PRAGMA secure_delete=ON")

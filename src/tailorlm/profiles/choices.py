@@ -1,8 +1,9 @@
 """Statements on a task with closed labels: the user's own ranking, or, when all are always on offer, shares.
 
 Knows nothing of other users. What was on offer is found by `offers.py`; the ranking is the exact posterior of
-`ranking.py` for few labels, the scores of `preference.py` for many. A rank is said without its rate: the two in
-one text cost a linear reader of MiniLM vectors one to three points of next-choice accuracy (docs/profiles.md).
+`ranking.py` for few labels, the scores of `preference.py` for many. A rank is said without its rate: the
+two in one text cost a linear reader of MiniLM vectors one to three points of next-choice accuracy
+(docs/profiles.md).
 """
 
 from collections.abc import Iterator, Sequence

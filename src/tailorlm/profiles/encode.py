@@ -1,7 +1,8 @@
-"""Sentence vectors: a sentence-transformers model, or a causal LM's own last-layer states, with a common scale.
+"""Sentence vectors of a common scale from any sentence-transformers model.
 
-A vector is L2-normalised and multiplied by sqrt(E), so that its elements have unit mean square (P2P, section 3.2).
-Too long a text is reported, never cut in silence. Knows nothing of users or what the texts are about.
+A vector is L2-normalised and multiplied by sqrt(E), so that its elements have unit mean square (P2P,
+section 3.2). Too long a text is reported, never cut in silence. Knows nothing of users or what the texts
+are about.
 """
 
 import hashlib
@@ -36,7 +37,9 @@ def unit_scale(vectors: torch.Tensor) -> torch.Tensor:
     norm = vectors.norm(dim=-1, keepdim=True)
     bad = ~(norm.isfinite() & (norm > 0)).flatten()
     if bad.any():
-        raise ValueError(f"text {int(bad.nonzero()[0])}: its vector has norm {norm[bad][0].item()}; expected > 0")
+        raise ValueError(
+            f"text {int(bad.nonzero()[0])}: its vector has norm {norm[bad][0].item()}; expected > 0"
+        )
     scaled: torch.Tensor = vectors * (vectors.shape[-1] ** 0.5 / norm)
     return scaled
 
@@ -70,7 +73,10 @@ class SentenceEncoder:
         self.truncated += check_lengths(lengths, self.limit, self.id, self.on_long)
         order = sorted(range(len(texts)), key=lengths.__getitem__)
         made = self.model.encode(
-            [texts[i] for i in order], batch_size=self.batch_size, convert_to_tensor=True, show_progress_bar=False
+            [texts[i] for i in order],
+            batch_size=self.batch_size,
+            convert_to_tensor=True,
+            show_progress_bar=False,
         )
         vectors = torch.empty(len(texts), self.size)
         vectors[order] = unit_scale(made.cpu())
@@ -79,18 +85,20 @@ class SentenceEncoder:
     def _lengths(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text with the model's own prompt, if it has a default one."""
         prompt = self.model.prompts.get(self.model.default_prompt_name or "", "")
-        ids = self.model.tokenizer([prompt + text for text in texts], truncation=False, verbose=False).input_ids
+        ids = self.model.tokenizer(
+            [prompt + text for text in texts], truncation=False, verbose=False
+        ).input_ids
         return [len(row) for row in ids]
 
 
 def check_lengths(lengths: Sequence[int], limit: int, encoder: str, on_long: OnLong) -> int:
-    """How many of `lengths` are over `limit`; ValueError for the first of them unless `on_long` is "truncate"."""
+    """How many `lengths` are over `limit`; ValueError for the first unless `on_long` is "truncate"."""
     over = [(index, length) for index, length in enumerate(lengths) if length > limit]
     if over and on_long == "error":
         index, length = over[0]
         raise ValueError(
-            f"text {index} has {length} tokens; {encoder} reads at most {limit} ({len(over)} of {len(lengths)} texts "
-            f'are too long). Encode statement by statement, shorten it, or allow cutting: on_long="truncate"'
+            f"text {index} has {length} tokens; {encoder} reads at most {limit} "
+            f'({len(over)} of {len(lengths)} texts are too long). Encode statement by statement, shorten it, or allow cutting: on_long="truncate"'
         )
     return len(over)
 
@@ -122,7 +130,9 @@ def file_digest(file: Path) -> str:
 def weights_digest(directory: Path) -> str:
     """One digest for all files of a model directory: names and contents, in the order of the names."""
     total = hashlib.sha256()
-    for file in sorted(path for path in directory.rglob("*") if path.suffix in {".safetensors", ".bin", ".json"}):
+    for file in sorted(
+        path for path in directory.rglob("*") if path.suffix in {".safetensors", ".bin", ".json"}
+    ):
         total.update(f"{file.relative_to(directory)} {file_digest(file)}\n".encode())
     return total.hexdigest()
 

@@ -1,8 +1,8 @@
 """How a user's ratings lean against what others give to the same words: an offset and a stretch.
 
-Model: given = clip(middle + stretch * (expected - middle) + offset) to the scale, absolute errors (so that one
-item in ten off-trait hardly matters), a Laplace prior towards leaning like everybody; posterior means over a grid.
-Knows nothing of texts or users.
+Model: given = clip(middle + stretch * (expected - middle) + offset) to the scale, absolute errors (so that
+one item in ten off-trait hardly matters), a Laplace prior towards leaning like everybody; posterior means
+over a grid. Knows nothing of texts or users.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,9 @@ PRIOR = 0.3
 SHARPNESS = 1.5
 
 
-def leaning(expected: Sequence[float], given: Sequence[float], low: float, high: float) -> tuple[float, float]:
+def leaning(
+    expected: Sequence[float], given: Sequence[float], low: float, high: float
+) -> tuple[float, float]:
     """(offset, log2 stretch), the offset in quarters of the scale `low` to `high` (stars, on one to five)."""
     unit = (high - low) / 4
     x = (np.asarray(expected) - (low + high) / 2) / unit

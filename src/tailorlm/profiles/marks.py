@@ -25,8 +25,8 @@ def words(text: str) -> list[str]:
 def case(found: Sequence[str], opening: int = 0) -> str:
     """lower, upper, title, sentence, after or mixed, of a text's words in order.
 
-    The first `opening` words are a fixed opening: they count only for the text's first letter. "after" is lower
-    case but for that letter.
+    The first `opening` words are a fixed opening: they count only for the text's first letter. "after" is
+    lower case but for that letter.
     """
     rest = found[opening:] or found
     if not rest:
@@ -42,7 +42,8 @@ def case(found: Sequence[str], opening: int = 0) -> str:
 def _titled(rest: Sequence[str]) -> bool:
     """Nearly every longer word capitalised; two words or fewer look the same in a sentence with a name."""
     long = [word for word in rest if len(word) > ALONE] or rest
-    return len(rest) > 1 and sum(word[0].isupper() for word in long) >= 0.8 * len(long) and rest[-1][0].isupper()
+    capital = sum(word[0].isupper() for word in long)
+    return len(rest) > 1 and capital >= 0.8 * len(long) and rest[-1][0].isupper()
 
 
 def _sentence(found: Sequence[str], rest: Sequence[str], capitals: int) -> str:

@@ -1,8 +1,8 @@
-"""What a population gives to the same words: ratings expected from an input, by ridge regression on its words.
+"""What a population gives to the same words: expected ratings, by ridge regression on an input's words.
 
 Lets a profile say "more generous than others" although no two users rated the same thing. Made from training
-users only and kept with the checkpoint. Knows nothing of single users; words in fewer than `rare` inputs are not
-kept, so that no rare word of one user's text is stored. Source: Hoerl and Kennard 1970 (ridge).
+users only and kept with the checkpoint. Knows nothing of single users; words in fewer than `rare` inputs
+are not kept, so that no rare word of one user's text is stored. Source: Hoerl and Kennard 1970 (ridge).
 """
 
 import re
@@ -21,7 +21,7 @@ WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class Norms:
-    """Expected rating of an input = `base` + the weights of its distinct words; `low`, `high` end the scale."""
+    """An input's expected rating is `base` + the weights of its distinct words, within `low` to `high`."""
 
     base: float
     weights: Mapping[str, float]
@@ -45,12 +45,15 @@ def fit_norms(
             other[item.task] += 1
         else:
             rated.setdefault(item.task, []).append((frozenset(WORD.findall(item.input.lower())), value))
-    return {task: _fit(pairs, words, rare, ridge) for task, pairs in rated.items() if other[task] * 5 < len(pairs)}
+    return {
+        task: _fit(pairs, words, rare, ridge) for task, pairs in rated.items() if other[task] * 5 < len(pairs)
+    }
 
 
 def _fit(pairs: Sequence[tuple[frozenset[str], float]], words: int, rare: int, ridge: float) -> Norms:
     counts = Counter(word for found, _ in pairs for word in found)
-    kept = [w for w, n in sorted(counts.items(), key=lambda p: (-p[1], p[0])) if rare <= n < len(pairs)][:words]
+    common = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    kept = [word for word, count in common if rare <= count < len(pairs)][:words]
     place = {word: index for index, word in enumerate(kept)}
     values = np.array([value for _, value in pairs])
     gram, moment, mean = _moments(pairs, place, values)

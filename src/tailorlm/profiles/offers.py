@@ -13,7 +13,7 @@ LONGEST_LIST = 40
 
 
 def listed(text: str, chosen: str) -> frozenset[str]:
-    """The options of the delimited list of `text` that has `chosen` as one of its elements; empty when none has."""
+    """The options of the delimited list in `text` that `chosen` is an element of; empty without one."""
     for segment in SEGMENT.split(text):
         if chosen in segment:
             parts = [part.strip(" '*-") for part in SEPARATOR.split(segment)]

@@ -1,8 +1,8 @@
 """Personal ranking of labels from what was chosen among what: multinomial choice with a Gaussian prior.
 
 A choice of label c out of the offered set O has probability exp(s_c) / sum over O of exp(s_o) (Luce 1959; for
-two options Bradley and Terry 1952); scores s are the posterior mode under s ~ N(0, variance). Few choices leave
-scores near 0 instead of at infinity, and who beat a strong label gains more than who beat a weak one.
+two options Bradley and Terry 1952); scores s are the posterior mode under s ~ N(0, variance). Few choices
+leave scores near 0 instead of at infinity, and who beat a strong label gains more than who beat a weak one.
 Knows nothing of texts or users.
 """
 
@@ -40,7 +40,7 @@ def _sweep(found: dict[str, float], counted: Counter[Choice], precision: float) 
 
 
 def positions(found: dict[str, float], labels: Sequence[str]) -> dict[str, int]:
-    """1-based place of each label, best first; labels without a score stand at 0; ties share the middle place."""
+    """1-based place of each label, best first; no score counts as 0; ties share the middle place."""
     values = [round(found.get(label, 0.0), 6) for label in labels]
     return {label: _place(value, values) for label, value in zip(labels, values, strict=True)}
 

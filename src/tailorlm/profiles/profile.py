@@ -22,7 +22,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The statements about a user, for one task or (task None) for all; `template` says how they were made."""
+    """The statements about a user for one task, or for all (None); `template` says how they were made."""
 
     user_id: str
     task: str | None

@@ -1,12 +1,14 @@
 """Exact posterior of a personal ranking from what was chosen among what, under a uniform prior over rankings.
 
 The user picks the best-ranked offered label, or, with probability `noise`, any offered one. The sum over all
-K! rankings is a forward-backward pass over the 2^K sets of labels already placed, best first: placing label c next
-decides every choice that offers c and none of the labels placed before. Posterior mean places predict the next
-choice better than rates or Bradley-Terry scores (docs/profiles.md). Knows nothing of texts or users.
+K! rankings is a forward-backward pass over the 2^K sets of labels already placed, best first: placing label
+c next decides every choice that offers c and none of the labels placed before. Posterior mean places
+predict the next choice better than rates or Bradley-Terry scores (docs/profiles.md). Knows nothing of texts
+or users.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from math import log
 
@@ -17,7 +19,6 @@ Choice = tuple[str, frozenset[str]]
 MOST_LABELS = 10
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Layer = tuple[Ints, Ints, Ints]
 
 
 def expected_places(choices: Iterable[Choice], labels: Iterable[str], noise: float = 0.1) -> dict[str, float]:
@@ -32,17 +33,38 @@ def expected_places(choices: Iterable[Choice], labels: Iterable[str], noise: flo
     return dict(zip(names, map(float, places), strict=True))
 
 
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """The n sets of one size: steps into them from sets one smaller, out of them to sets one larger.
+
+    A step's number is its set times K plus the label that it adds.
+    """
+
+    sets: Ints  # (n,)
+    before: Ints  # (n, size) the smaller sets
+    entering: Ints  # (n, size) step numbers
+    after: Ints  # (n, K - size) the larger sets
+    leaving: Ints  # (n, K - size) step numbers
+    added: Ints  # (n * (K - size),) labels
+
+
 @lru_cache(maxsize=MOST_LABELS)
 def _lattice(count: int) -> tuple[Ints, tuple[Layer, ...]]:
-    """(2^K, K) bits of every set, and by size 0..K: the sets (n,), their members (n, size), the others (n, rest)."""
+    """(2^K, K) bits of every set of labels, and the sets by size 0..K."""
     bits = (np.arange(1 << count)[:, None] >> np.arange(count)) & 1
-    layers = []
-    for size in range(count + 1):
-        sets = np.nonzero(bits.sum(1) == size)[0]
-        inside = np.nonzero(bits[sets])[1].reshape(len(sets), size)
-        outside = np.nonzero(1 - bits[sets])[1].reshape(len(sets), count - size)
-        layers.append((sets, inside, outside))
-    return bits, tuple(layers)
+    return bits, tuple(_layer(bits, size) for size in range(count + 1))
+
+
+def _layer(bits: Ints, size: int) -> Layer:
+    count = bits.shape[1]
+    sets = np.nonzero(bits.sum(1) == size)[0]
+    inside = np.nonzero(bits[sets])[1].reshape(len(sets), size)
+    outside = np.nonzero(1 - bits[sets])[1].reshape(len(sets), count - size)
+    before = sets[:, None] - (1 << inside)
+    return Layer(
+        sets, before, before * count + inside,
+        sets[:, None] + (1 << outside), sets[:, None] * count + outside, outside.ravel(),
+    )  # fmt: skip
 
 
 def _factors(choices: Iterable[Choice], names: Sequence[str], noise: float) -> Floats:
@@ -61,17 +83,19 @@ def _factors(choices: Iterable[Choice], names: Sequence[str], noise: float) -> F
 
 
 def _places(factors: Floats) -> Floats:
-    """(2^K, K) log factors -> (K,) mean places: mass that reaches a set, times a step, times mass that leaves it."""
+    """(2^K, K) log factors -> (K,) mean places: mass that reaches a set, times a step, times mass that
+    leaves it.
+    """
     count = factors.shape[1]
     _, layers = _lattice(count)
-    ahead, behind = np.zeros(1 << count), np.zeros(1 << count)
-    for sets, inside, _ in layers[1:]:
-        before = sets[:, None] - (1 << inside)
-        ahead[sets] = np.logaddexp.reduce(ahead[before] + factors[before, inside], axis=1)
-    places = np.zeros(count)
-    for size, (sets, _, outside) in reversed(list(enumerate(layers[:-1]))):
-        leaving = factors[sets[:, None], outside] + behind[sets[:, None] + (1 << outside)]
-        behind[sets] = np.logaddexp.reduce(leaving, axis=1)
-        mass = np.exp(leaving + ahead[sets][:, None] - ahead[-1])
-        places += (size + 1) * np.bincount(outside.ravel(), mass.ravel(), minlength=count)
+    steps = factors.ravel()
+    ahead, behind, places = np.zeros(1 << count), np.zeros(1 << count), np.zeros(count)
+    for layer in layers[1:]:
+        ahead[layer.sets] = np.logaddexp.reduce(ahead[layer.before] + steps[layer.entering], axis=1)
+    for size in reversed(range(count)):
+        layer = layers[size]
+        leaving = steps[layer.leaving] + behind[layer.after]
+        behind[layer.sets] = np.logaddexp.reduce(leaving, axis=1)
+        mass = np.exp(leaving + (ahead[layer.sets] - ahead[-1])[:, None])
+        places += (size + 1) * np.bincount(layer.added, mass.ravel(), minlength=count)
     return places

@@ -1,8 +1,9 @@
 """Profiles without a language model: what a history shows, counted and said in a few fixed wordings.
 
-Works out from the history itself whether a task's outputs are labels, numbers or text. Sees inputs, outputs and
-task names only. Levels are words, not raw numbers, so that thousands of users share a few hundred texts.
-Source: design section 2 (P2P's summaries, section 2 of the paper, are written by a language model; see `llm.py`).
+Works out from the history itself whether a task's outputs are labels, numbers or text. Sees inputs, outputs
+and task names only. Levels are words, not raw numbers, so that thousands of users share a few hundred
+texts. Source: design section 2 (P2P's summaries, section 2 of the paper, are written by a language model;
+see `llm.py`).
 """
 
 from collections import Counter
@@ -33,9 +34,9 @@ def summarise(
 ) -> Profile:
     """The profile of a user from `history` (all of it is used: cut it first).
 
-    `task` keeps that task's items only. `labels` gives tasks' label lists where they are known, so that labels
-    never seen have their statement; a task without one is judged by its items. `norms` (`norms.fit_norms` on
-    training users) lets ratings be compared with what others give to the same words.
+    `task` keeps that task's items only. `labels` gives tasks' label lists where they are known, so that
+    labels never seen have their statement; a task without one is judged by its items. `norms`
+    (`norms.fit_norms` on training users) lets ratings be compared with what others give to the same words.
     Facets are `"{task}: {what}"`, or `"{what}"` for items that name no task.
     """
     items = [item for item in history if task is None or item.task == task]
@@ -75,7 +76,9 @@ def kind(items: Sequence[Interaction]) -> str:
     outputs = [output for _, output in pairs]
     if sum(number(text) is not None for text in outputs) >= MOSTLY * len(pairs):
         return "ratings"
-    if sum(len(text) > LONGEST_LABEL or len(text.split()) > LONGEST_OPTION for text in outputs) * 5 > len(pairs):
+    if sum(len(text) > LONGEST_LABEL or len(text.split()) > LONGEST_OPTION for text in outputs) * 5 > len(
+        pairs
+    ):
         return "writing"
     from_lists = sum(bool(listed(given, output)) for given, output in pairs)
     if from_lists >= MOSTLY * len(pairs) or _repeat(outputs):

@@ -1,7 +1,7 @@
 """Many profiles' vectors, each distinct text stored once: (V, E) vectors and (P, K) ids into them.
 
-Knows nothing of users or of what statements say. Source: issue 2 (K = 1 as published, K > 1 by fixed facet slots
-or as a set).
+Knows nothing of users or of what statements say. Source: issue 2 (K = 1 as published, K > 1 by fixed facet
+slots or as a set).
 """
 
 from collections import Counter
@@ -19,13 +19,15 @@ Slots = list[str | None]
 
 
 class UnknownFacets(ValueError):
-    """Profiles say things that the slots have no place for; `counts` has them by facet (may be users' text)."""
+    """Profiles say things that the slots have no place for; `counts` has them by facet (may be users'
+    text).
+    """
 
     def __init__(self, counts: Counter[str], known: int) -> None:
         self.counts = counts
         super().__init__(
             f"{len(counts)} facets ({counts.total()} statements) are not among the {known} known ones; use the "
-            'network\'s own facets and template, or keep a count instead: on_unknown="count"'
+            'facets and the template of the network, or keep a count instead: on_unknown="count"'
         )
 
 
@@ -33,8 +35,8 @@ class UnknownFacets(ValueError):
 class VectorTable:
     """`unique` (V, E) float32; `ids` (P, K) long, -1 where a profile has nothing in a slot.
 
-    `facets` names the K slots (empty unless built by facets); `unknown` counts statements left out because their
-    facet has no slot.
+    `facets` names the K slots (empty unless built by facets); `unknown` counts statements left out because
+    their facet has no slot.
     """
 
     unique: torch.Tensor
@@ -46,7 +48,9 @@ class VectorTable:
         return len(self.ids)
 
     def gather(self, p: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Profiles p (U,) long -> vectors (U, K, E), zero where missing, and mask (U, K) bool, True where present."""
+        """Profiles p (U,) long -> vectors (U, K, E), zero where missing, and mask (U, K) bool, True where
+        present.
+        """
         ids = self.ids[p]
         mask = ids >= 0
         return self.unique[ids.clamp(min=0)] * mask.unsqueeze(-1), mask
@@ -64,8 +68,9 @@ def build_table(
     profiles: Sequence[Profile], encoder: Encoder, mode: Mode = "joined", facets: Sequence[str] | None = None,
     on_unknown: Literal["error", "count"] = "error",
 ) -> VectorTable:  # fmt: skip
-    """Encode each distinct text once. joined: K = 1, all statements as one text. facets: a slot a facet, in the order
-    of `facets` (default: `facet_names(profiles)`). set: statements in order, padded to the longest profile.
+    """Encode each distinct text once. joined: K = 1, all statements as one text. facets: a slot a facet, in
+    the order of `facets` (default: `facet_names(profiles)`). set: statements in order, padded to the
+    longest profile.
 
     ValueError for no profiles, for profiles of different templates, for a facet said twice of one user;
     UnknownFacets for statements without a slot.
@@ -90,7 +95,9 @@ def build_table(
 def _check(profiles: Sequence[Profile]) -> None:
     templates = sorted({profile.template for profile in profiles})
     if len(templates) != 1:
-        raise ValueError(f"profiles of {len(templates)} templates {templates}: expected profiles of one template")
+        raise ValueError(
+            f"profiles of {len(templates)} templates {templates}: expected profiles of one template"
+        )
 
 
 def _slots(profile: Profile, names: Sequence[str], unknown: Counter[str]) -> Slots:

@@ -1,8 +1,8 @@
 """Statements on free text: letter case, ending, emoji, opening words, length, favourite words.
 
 Knows nothing of other users or of languages beyond word boundaries. Everything that an uncased encoder would
-drop (case, punctuation, emoji) is put into words. What fewer than three in five items show is hedged, so that one
-item in ten off-trait changes no wording.
+drop (case, punctuation, emoji) is put into words. What fewer than three in five items show is hedged, so
+that one item in ten off-trait changes no wording.
 """
 
 import unicodedata
@@ -53,7 +53,9 @@ RATIOS = (
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One item, split once: the output, its words in their own case and in lower case, and the input's words."""
+    """One item, split once: the output, its words in their own case and in lower case, and the input's
+    words.
+    """
 
     output: str
     cased: list[str]
@@ -108,11 +110,15 @@ def _emoji(found: Sequence[set[str]]) -> str:
 
 
 def opener(pieces: Sequence[Piece]) -> tuple[str, ...]:
-    """The first one to three words that most outputs share and that their inputs lack; empty when there are none."""
+    """The first one to three words that most outputs share and that their inputs lack; empty when there are
+    none.
+    """
     starts = [_start(piece) for piece in pieces]
     found: tuple[str, ...] = ()
     for size in (1, 2, 3):
-        counts = Counter(start[:size] for start in starts if len(start) >= size and start[: size - 1] == found)
+        counts = Counter(
+            start[:size] for start in starts if len(start) >= size and start[: size - 1] == found
+        )
         best, count = min(counts.items(), key=lambda pair: (-pair[1], pair[0]), default=((), 0))
         if count < max(2, MOST * len(pieces)):
             break
