@@ -43,7 +43,7 @@ class BaseStatesEncoder:
         return cls(forward, tokenizer, int(model.config.hidden_size), id, **settings)
 
     def __call__(self, texts: Sequence[str]) -> torch.Tensor:
-        """(N, E) float32 on the CPU, in the order of `texts`. ValueError for a text too long or without tokens."""
+        """(N, E) float32 on the CPU, in the order of `texts`. ValueError for too long or no tokens."""
         rows = [self.tokenizer(text, truncation=False, verbose=False).input_ids for text in texts]
         self.truncated += check_lengths([len(row) for row in rows], self.limit, self.id, self.on_long)
         if any(not row for row in rows):

@@ -21,6 +21,10 @@ CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, value BLOB NOT NULL) W
 CREATE TABLE IF NOT EXISTS owners (owner BLOB, key BLOB, PRIMARY KEY (owner, key)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS owned ON owners (key);
 """
+ALONE = """
+DELETE FROM vectors WHERE key IN
+(SELECT key FROM owners WHERE owner = ? EXCEPT SELECT key FROM owners WHERE owner != ?)
+"""
 CHUNK = 500
 PATIENCE_S = 60.0
 
@@ -62,8 +66,7 @@ class CachedEncoder:
         owner = _digest("user", user_id)
         with self._open() as store:
             store.execute("BEGIN IMMEDIATE")
-            alone = "SELECT key FROM owners WHERE owner = ? AND key NOT IN (SELECT key FROM owners WHERE owner != ?)"
-            gone = store.execute(f"DELETE FROM vectors WHERE key IN ({alone})", (owner, owner)).rowcount
+            gone = store.execute(ALONE, (owner, owner)).rowcount
             store.execute("DELETE FROM owners WHERE owner = ?", (owner,))
         self._wipe_log()
         return gone
@@ -90,7 +93,8 @@ class CachedEncoder:
     def _vector(self, value: bytes) -> torch.Tensor:
         if len(value) != 4 * self.size:
             raise ValueError(
-                f"{self.file}: an entry of {self.id} has {len(value)} bytes, expected {4 * self.size}; delete the file"
+                f"{self.file}: an entry of {self.id} has {len(value)} bytes, "
+                f"expected {4 * self.size}; delete the file"
             )
         return torch.frombuffer(bytearray(value), dtype=torch.float32)
 

@@ -98,7 +98,8 @@ def check_lengths(lengths: Sequence[int], limit: int, encoder: str, on_long: OnL
         index, length = over[0]
         raise ValueError(
             f"text {index} has {length} tokens; {encoder} reads at most {limit} "
-            f'({len(over)} of {len(lengths)} texts are too long). Encode statement by statement, shorten it, or allow cutting: on_long="truncate"'
+            f"({len(over)} of {len(lengths)} texts are too long). "
+            'Encode statement by statement, shorten it, or allow cutting: on_long="truncate"'
         )
     return len(over)
 

@@ -15,8 +15,8 @@ CUES = {
     r"|mormons?|religious|(?:his|her|their) faith",
     "ethnicity": r"ethnic\w*|racial|african american|asian american|(?:black|white) (?:person|man|woman)"
     r"|latinos?|latinas?|hispanics?|native american|(?:his|her|their) race",
-    "political opinion": r"republicans?|democrats?|vote[sd]? for|left-wing|right-wing|conservatives?|liberals?"
-    r"|socialists?|communists?|trade unions?|union member",
+    "political opinion": r"republicans?|democrats?|vote[sd]? for|left-wing|right-wing|conservatives?"
+    r"|liberals?|socialists?|communists?|trade unions?|union member",
     "sexual life": r"gay|lesbian|bisexual|homosexual|heterosexual|transgender|queer|sexual\w*|sex life",
     "criminal record": r"convict\w*|arrested|felon\w*|criminal record|prison sentence|on parole",
     "immigration status": r"immigrants?|undocumented|asylum|visa status|refugees?",

@@ -26,8 +26,8 @@ class UnknownFacets(ValueError):
     def __init__(self, counts: Counter[str], known: int) -> None:
         self.counts = counts
         super().__init__(
-            f"{len(counts)} facets ({counts.total()} statements) are not among the {known} known ones; use the "
-            'facets and the template of the network, or keep a count instead: on_unknown="count"'
+            f"{len(counts)} facets ({counts.total()} statements) are not among the {known} known "
+            'ones; use the facets and the template of the network, or keep a count instead: on_unknown="count"'
         )
 
 
