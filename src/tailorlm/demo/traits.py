@@ -94,7 +94,12 @@ def rated(level: int, traits: Traits) -> str:
 
 def cased(text: str, case: str) -> str:
     """`text` (lower case) in the user's letter case."""
-    forms = {"sentence": text[:1].upper() + text[1:], "lower": text, "title": text.title(), "upper": text.upper()}
+    forms = {
+        "sentence": text[:1].upper() + text[1:],
+        "lower": text,
+        "title": text.title(),
+        "upper": text.upper(),
+    }
     return forms[case]
 
 

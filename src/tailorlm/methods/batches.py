@@ -30,11 +30,13 @@ def all_items(bench: Bench, users: Sequence[User]) -> TrainingSet:
     return training_set(users, cuts, bench.task_of, bench.backbone.tokenizer, bench.max_tokens)
 
 
-def batches(bench: Bench, rows: TrainingSet, settings: BatchSettings, seed: int) -> Collated[RowBatch]:
-    """An endless seeded stream; a batch's `index` is the number of the row's cut."""
+def batches(
+    bench: Bench, rows: TrainingSet, owners: Sequence[int], settings: BatchSettings, seed: int
+) -> Collated[RowBatch]:
+    """An endless seeded stream; `owners` (N,) are the rows' profile numbers, a batch's `index` those of its rows."""
     sampler = BatchSampler(
         rows.task,
-        [f"{number:09d}" for number in rows.cut],
+        [f"{owner:09d}" for owner in owners],
         [len(row.ids) for row in rows.rows],
         users_per_batch=settings.users,
         rows_per_user=settings.rows,
@@ -43,7 +45,7 @@ def batches(bench: Bench, rows: TrainingSet, settings: BatchSettings, seed: int)
         seed=seed,
     )
     pad = bench.backbone.pad_id
-    return Collated(sampler, lambda picked: collate([rows.rows[i] for i in picked], pad, [rows.cut[i] for i in picked]))
+    return Collated(sampler, lambda picked: collate([rows.rows[i] for i in picked], pad, [owners[i] for i in picked]))
 
 
 def count_tokens(batch: RowBatch) -> int:

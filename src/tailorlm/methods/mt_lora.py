@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from tailorlm.adapters.batch import Adapters
+from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, User
 from tailorlm.methods.batches import BatchSettings, all_items, batches, count_tokens
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.objectives import LossSettings, SharedLora, SharedObjective
-from tailorlm.backbone.inject import Injector
 from tailorlm.methods.source import Bench, Needs, Roster
 from tailorlm.training.loop import train
 from tailorlm.training.settings import TrainSettings
@@ -47,14 +47,14 @@ class Source:
         """Train on every item of `users`."""
         rows = all_items(self.bench, users)
         objective = SharedObjective(self.bench.backbone, self.injector, self.shared, self.settings.loss)
-        stream = batches(self.bench, rows, self.settings.batch, self.settings.train.seed)
+        stream = batches(self.bench, rows, rows.cut, self.settings.batch, self.settings.train.seed)
         train(objective, stream, self.settings.train, directory, tokens=count_tokens, resume=resume)
         self.injector.clear()
 
     def enrol(self, users: Sequence[User]) -> Roster:
         """The one adapter, the same for each user."""
         with torch.no_grad():
-            return Roster(self.shared().detach(), {user.id: 0 for user in users})
+            return Roster(self.shared().detach(), {(user.id, None): 0 for user in users})
 
     def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]:
         """The shared adapter for every request (N)."""

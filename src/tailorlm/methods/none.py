@@ -30,7 +30,7 @@ class Source:
 
     def enrol(self, users: Sequence[User]) -> Roster:
         """Everybody, without an adapter."""
-        return Roster(None, {user.id: -1 for user in users})
+        return Roster(None, {(user.id, None): -1 for user in users})
 
     def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]:
         """No adapter for any request (N)."""

@@ -38,7 +38,12 @@ class HypernetObjective:
     """
 
     def __init__(
-        self, backbone: Backbone, injector: Injector, hypernet: Hypernet, table: VectorTable, settings: LossSettings
+        self,
+        backbone: Backbone,
+        injector: Injector,
+        hypernet: Hypernet,
+        table: VectorTable,
+        settings: LossSettings,
     ) -> None:
         self.backbone, self.injector, self.hypernet = backbone, injector, hypernet
         self.table, self.settings = table, settings

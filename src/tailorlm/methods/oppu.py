@@ -58,7 +58,7 @@ class Source:
         plan = self.plan(users, rows)
         trained = train_many(self.losses(rows), self.fresh(len(users)), plan, self.settings.train)
         self.injector.clear()
-        return Roster(self.joined(trained.params), {user.id: n for n, user in enumerate(users)})
+        return Roster(self.joined(trained.params), {(user.id, None): n for n, user in enumerate(users)})
 
     def plan(self, users: Sequence[User], rows: TrainingSet) -> Plan:
         """Each user's own rows in shuffled epochs."""
@@ -66,7 +66,9 @@ class Source:
         for number, cut in enumerate(rows.cut):
             own[rows.cuts[cut].user_id].append(number)
         settings = self.settings
-        return plan_epochs(list(own), list(own.values()), epochs=settings.epochs, batch=settings.batch, seed=settings.seed)
+        return plan_epochs(
+            list(own), list(own.values()), epochs=settings.epochs, batch=settings.batch, seed=settings.seed
+        )
 
     def fresh(self, users: int) -> dict[str, Tensor]:
         """PEFT's start for U users, (U, ...): A Kaiming-uniform, the same for all; B zero; without the scale."""

@@ -1,6 +1,7 @@
 """Profile-to-PEFT: a hypernetwork, trained over many users, turns a profile's vectors into a user's LoRA.
 
-One adapter a user (k = 0), from the profile of all tasks or of each task; new users need one forward pass.
+One adapter a user (k = 0) from the profile of all tasks, or one a user and task as in the paper; new users need one
+forward pass.
 Knows nothing of evaluation or serving. Source: P2P section 3; reference section 1.
 """
 
@@ -24,7 +25,7 @@ from tailorlm.methods.objectives import HypernetObjective, LossSettings
 from tailorlm.methods.source import Bench, Needs, Roster
 from tailorlm.profiles.profile import Profile
 from tailorlm.profiles.table import VectorTable, build_table, facet_names
-from tailorlm.training.examples import training_set
+from tailorlm.training.examples import TrainingSet, training_set
 from tailorlm.training.loop import train
 from tailorlm.training.settings import TrainSettings
 
@@ -48,10 +49,14 @@ class NetSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CutSettings:
-    """Profiles a training user gives: `count` random cuts that show at least `minimum` items (0: also none)."""
+    """Profiles a training user gives: `count` random cuts that show at least `minimum` items (0: also none).
+
+    `scope`: one profile of "all" tasks, or one of each "task" (the paper's), which makes an adapter a user and task.
+    """
 
     count: int = 3
     minimum: int = 0
+    scope: Literal["all", "task"] = "all"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,16 +90,23 @@ class Source:
         """Cut the users' histories, make and encode the profiles before the cuts, and train."""
         cuts = self.cuts(users)
         rows = training_set(users, cuts, self.bench.task_of, self.bench.backbone.tokenizer, self.bench.max_tokens)
-        by_id = {user.id: user for user in users}
-        profiles = [self.bench.profile(c.user_id, seen(by_id[c.user_id], c), None) for c in cuts]
+        profiles, owners = self.profiles(users, rows)
         self.facets = facet_names(profiles) if self.settings.net.pool == "facets" else ()
         table = self.table(profiles)
         network = self.build(table)
         objective = HypernetObjective(self.bench.backbone, self.injector, network, table, self.settings.loss)
-        stream = batches(self.bench, rows, self.settings.batch, self.settings.train.seed)
+        stream = batches(self.bench, rows, owners, self.settings.batch, self.settings.train.seed)
         train(objective, stream, self.settings.train, directory, tokens=count_tokens, resume=resume)
         self.injector.clear()
         self.hypernet = network.eval()
+
+    def profiles(self, users: Sequence[User], rows: TrainingSet) -> tuple[list[Profile], list[int]]:
+        """The profiles before the cuts, and for each row (N) the number of its own."""
+        by_id = {user.id: user for user in users}
+        wanted = [(cut, task if self.settings.cuts.scope == "task" else None) for cut, task in rows.asked]
+        number = {key: n for n, key in enumerate(dict.fromkeys(wanted))}
+        made = [self.bench.profile(cut.user_id, seen(by_id[cut.user_id], cut), task) for cut, task in number]
+        return made, [number[key] for key in wanted]
 
     def cuts(self, users: Iterable[User]) -> list[Cut]:
         """The training cuts, drawn per user from the seed and the user's id: who else is there changes nothing."""
@@ -128,9 +140,18 @@ class Source:
             network.set_bias(self.start)
         return network
 
-    def enrol(self, users: Sequence[User]) -> Roster:
-        """One adapter a user from the whole history."""
-        return self.enrol_profiles([self.bench.profile(user.id, user.history, None) for user in users])
+    def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
+        """One adapter a user from the whole history; with scope "task" one for each of `tasks`."""
+        wanted = [(user, task) for user in users for task in self.scopes(tasks)]
+        return self.enrol_profiles([self.bench.profile(user.id, user.history, task) for user, task in wanted])
+
+    def scopes(self, tasks: Sequence[str]) -> Sequence[str | None]:
+        """What a user's profiles are about. ValueError where the scope is "task" and no task is named."""
+        if self.settings.cuts.scope == "all":
+            return (None,)
+        if not tasks:
+            raise ValueError('cuts.scope is "task": name the tasks that users are enrolled for')
+        return tuple(tasks)
 
     @torch.no_grad()
     def enrol_profiles(self, profiles: Sequence[Profile]) -> Roster:
@@ -140,7 +161,7 @@ class Source:
         table = self.table(profiles)
         adapters = self.hypernet(*table.gather(torch.arange(len(profiles), device=table.ids.device)))
         adapters.check()
-        return Roster(adapters, {profile.user_id: n for n, profile in enumerate(profiles)})
+        return Roster(adapters, {(profile.user_id, profile.task): n for n, profile in enumerate(profiles)})
 
     def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]:
         """Each request's own user's adapter (N)."""

@@ -49,14 +49,23 @@ class Bench:
 
 @dataclass(frozen=True)
 class Roster:
-    """What was made of the enrolled users: one adapter each (None: the base model), by user id."""
+    """What was made of the enrolled users: their adapters (None: the base model) and where each one's is.
+
+    `place` is by (user id, task), or by (user id, None) where one adapter serves all of a user's tasks.
+    """
 
     adapters: Adapters | None
-    place: dict[str, int]
+    place: dict[tuple[str, str | None], int]
 
     def index(self, requests: Sequence[Example]) -> list[int]:
-        """(N,) the place of each request's user; KeyError names a user who is not enrolled."""
-        return [self.place[request.user_id] for request in requests]
+        """(N,) the place of each request's adapter; ValueError names a user who is not enrolled."""
+        return [self._place(request) for request in requests]
+
+    def _place(self, request: Example) -> int:
+        for task in (None, request.task):
+            if (request.user_id, task) in self.place:
+                return self.place[request.user_id, task]
+        raise ValueError(f"user {request.user_id!r} has no adapter for task {request.task!r}: enrol the user first")
 
 
 class AdapterSource(Protocol):

@@ -23,9 +23,18 @@ class TrainingSet:
     task: list[str]
     cuts: tuple[Cut, ...]
 
+    @property
+    def asked(self) -> list[tuple[Cut, str]]:
+        """Each row's cut and task (N)."""
+        return [(self.cuts[cut], task) for cut, task in zip(self.cut, self.task, strict=True)]
+
 
 def training_set(
-    users: Sequence[User], cuts: Sequence[Cut], task_of: Callable[[str | None], Task], tokenizer: Any, max_tokens: int
+    users: Sequence[User],
+    cuts: Sequence[Cut],
+    task_of: Callable[[str | None], Task],
+    tokenizer: Any,
+    max_tokens: int,
 ) -> TrainingSet:
     """A row for every item at or after each cut that its task can make a question of; ids are user, cut and item."""
     by_id = {user.id: user for user in users}
@@ -37,6 +46,12 @@ def training_set(
             pair = task.pair(history[place])
             if pair is not None:
                 name = f"{cut.user_id}/{cut.position}/{place}"
-                made.append((encode_row(tokenizer, task.prompt(pair[0]), pair[1], max_tokens, name), number, task.name))
+                made.append(
+                    (
+                        encode_row(tokenizer, task.prompt(pair[0]), pair[1], max_tokens, name),
+                        number,
+                        task.name,
+                    )
+                )
     rows, owners, tasks = ([part[i] for part in made] for i in range(3))
     return TrainingSet(rows, owners, tasks, tuple(cuts))  # type: ignore[arg-type]
