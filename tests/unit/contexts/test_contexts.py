@@ -1,21 +1,17 @@
 """What holds for every context that is found, then each one's own."""
 
-import pkgutil
 from dataclasses import is_dataclass, replace
-from importlib import import_module
 from types import ModuleType
 
 import pytest
 
-import tailorlm.contexts
+from tailorlm import plugins
 from tailorlm.backbone.prompt import Prompt
 from tailorlm.contexts import none, profile_only
 from tailorlm.contexts.context import Request
 from tailorlm.data.records import Example, Interaction
 
-NAMES = [
-    module.name for module in pkgutil.iter_modules(tailorlm.contexts.__path__) if module.name != "context"
-]
+NAMES = plugins.names("contexts")
 QUERY = Example("q", "u", "plain", "ask: text", "SECRET-TARGET", time=10.0)
 PROMPT = Prompt("text", head="ask: ", system="be kind")
 FUTURE = (Interaction("now", "SECRET-NOW", 10.0), Interaction("later", "SECRET-LATER", 11.0))
@@ -26,7 +22,11 @@ EMPTY = Request(QUERY, PROMPT)
 
 @pytest.fixture(params=NAMES)
 def context(request: pytest.FixtureRequest) -> ModuleType:
-    return import_module(f"tailorlm.contexts.{request.param}")
+    return plugins.find("contexts", request.param)
+
+
+def test_the_contexts_are_found() -> None:
+    assert {"none", "profile_only"} <= set(NAMES)
 
 
 def test_a_context_has_frozen_settings_with_defaults(context: ModuleType) -> None:
