@@ -5,7 +5,7 @@ result: lengths are in characters; outputs are named only where they are evident
 `EACH`).
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -33,7 +33,7 @@ class Outputs:
             self.counts.clear()
 
     def described(self) -> dict[str, int] | None:
-        """Counts by label, most frequent first; None for free text and where each output is nearly its own."""
+        """Counts by label, most frequent first; None for free text and where most outputs are different."""
         if not self.labels or not self.counts or self.counts.total() < EACH * len(self.counts):
             return None
         return dict(sorted(self.counts.items(), key=lambda pair: (-pair[1], pair[0])))
@@ -55,8 +55,8 @@ class Tally:
     query_outputs: Counter[int] = field(default_factory=Counter)
     tasks: Counter[str] = field(default_factory=Counter)
     asked: Counter[str] = field(default_factory=Counter)
-    labels: dict[str, Outputs] = field(default_factory=dict)
-    query_labels: dict[str, Outputs] = field(default_factory=dict)
+    labels: defaultdict[str, Outputs] = field(default_factory=lambda: defaultdict(Outputs))
+    query_labels: defaultdict[str, Outputs] = field(default_factory=lambda: defaultdict(Outputs))
 
     def add(self, user: User, queries: Sequence[Example]) -> None:
         """Count a user and their queries."""
@@ -69,7 +69,7 @@ class Tally:
             self.inputs[len(item.input)] += 1
             self.outputs[len(item.output)] += 1
             self.tasks[item.task or ""] += 1
-            self.labels.setdefault(item.task or "", Outputs()).add(item.output)
+            self.labels[item.task or ""].add(item.output)
         for query in queries:
             self.add_query(query)
 
@@ -82,7 +82,7 @@ class Tally:
             self.no_target += 1
         else:
             self.query_outputs[len(query.target)] += 1
-            self.query_labels.setdefault(task, Outputs()).add(query.target)
+            self.query_labels[task].add(query.target)
 
 
 def describe(
@@ -140,9 +140,9 @@ def _lengths(tally: Tally) -> Described:
 def _task(tally: Tally, task: str) -> Described:
     return {
         "interactions": tally.tasks[task],
-        "interaction_labels": tally.labels.get(task, Outputs()).described(),
+        "interaction_labels": tally.labels[task].described(),
         "queries": tally.asked[task],
-        "query_labels": tally.query_labels.get(task, Outputs()).described(),
+        "query_labels": tally.query_labels[task].described(),
     }
 
 

@@ -15,7 +15,7 @@ Decisions
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -50,12 +50,25 @@ def read_events(path: Path, faults: Faults) -> Iterator[User]:
             yield user
 
 
+def is_event(line: Mapping[str, object]) -> bool:
+    """Whether a line is an event that can be read."""
+    try:
+        _event(line, Place("", 0))
+    except FieldError:
+        return False
+    return True
+
+
+def _event(line: Mapping[str, object], place: Place) -> Event:
+    if "history" in line:
+        raise FieldError("history", "a line with a whole user in a file of events")
+    return Event(ident(required(line, "user_id", "user_id"), "user_id"), place, read_item(line, ""))
+
+
 def _events(path: Path, faults: Faults) -> Iterator[Event]:
     for place, line in objects(path, faults):
         try:
-            if "history" in line:
-                raise FieldError("history", "a line with a whole user in a file of events")
-            event = Event(ident(required(line, "user_id", "user_id"), "user_id"), place, read_item(line, ""))
+            event = _event(line, place)
         except FieldError as error:
             faults.add(place, error.field, error.reason)
         else:

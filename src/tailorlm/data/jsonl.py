@@ -6,8 +6,7 @@ decided in `lines.py`, values in `fields.py`, order in `history.py`, stop and sk
 docs/data.md has the table of all.
 
 Decisions
-- The first line that has `history`, `queries`, `input` or `output` says which form the file has; a line of
-  the other form is a problem. A file with no such line has no users, and every line of it is a problem.
+- The first line that can be read says which form the file has; a line of the other form is a problem.
 - A `user_id` that an earlier line of the user-a-line form has is a problem, and so is a query's id, whoever's
   it is; the first stands.
 """
@@ -19,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from .events import read_events
+from .events import is_event, read_events
 from .fields import table
 from .lines import MAX_LINE, objects, parse
 from .problems import Faults, FieldError, OnError, Place, Report
@@ -40,12 +39,15 @@ def read_users(
 
 
 def has_events(path: Path) -> bool:
-    """Whether the file is of the event-a-line form."""
+    """Whether the file is of the event-a-line form: its first line that can be read is an event."""
     for _, line in objects(path, Faults("skip")):
-        if "history" in line or "queries" in line:
-            return False
-        if "input" in line or "output" in line:
+        if is_event(line):
             return True
+        try:
+            read_user(line, _ignore, _ignore)
+        except FieldError:
+            continue
+        return False
     return False
 
 
@@ -139,5 +141,5 @@ def _stop(field: str, reason: str) -> None:
     raise FieldError(field, reason)
 
 
-def _ignore(what: str) -> None:
+def _ignore(*said: str) -> None:
     pass

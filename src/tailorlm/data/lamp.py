@@ -15,8 +15,9 @@ Decisions
 - The task is told by how the inputs open (all eight differ), or given. `user_id` absent: the question's id is
   the user.
 - Ids, scores and labels may be numbers: repackaged copies have them so. Items' own ids are not kept.
-- `date` (YYYY-MM-DD) becomes the time of its first second, a question's of its last (they are often of the same
-  day); without dates the file's order is the order (the official files do not promise that it is chronological).
+- `date` (YYYY-MM-DD) becomes the time of its first second, a question's of its last (they are often of
+  the same day); without dates the file's order is the order (the official files do not promise that it is
+  chronological).
 - An item with a problem leaves the history, the question stays. A question without a gold, a gold without a
   question, and a second gold of an id are problems that name the id. Without any outputs file the questions
   are live queries.

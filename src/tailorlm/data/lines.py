@@ -75,7 +75,7 @@ def decode(line: bytes) -> str:
 def parse(document: str) -> object:
     """Strict JSON; FieldError with the position, never with the text."""
     try:
-        return json.loads(document, parse_constant=_no_constant, object_pairs_hook=_once)
+        return _STRICT.decode(document)
     except json.JSONDecodeError as error:
         reason = f"not JSON: {error.msg} (row {error.lineno}, column {error.colno})"
     except FieldError as error:
@@ -118,3 +118,6 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) != len(pairs):
         raise FieldError("", "a key stands twice in one object")
     return found
+
+
+_STRICT = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_once)

@@ -4,8 +4,8 @@ Knows the readers and how to tell their files apart; nothing of what the records
 
 Decisions
 - A file: `.tsv` is the empathic reactions; `.json` is LaMP's questions, with the outputs file of the same
-  split beside it; `.jsonl` is told by the keys of its first telling line (ours, LongLaMP, Personal Reddit).
-  Each may end in `.gz`.
+  split beside it; `.jsonl` is told by the first line that has all the keys of one layout (ours, LongLaMP,
+  Personal Reddit). Each may end in `.gz`.
 - A folder: its files `{split}.jsonl`, `{split}.tsv` or `{split}_questions.json`. A folder with several splits
   is refused with their names, unless one is named: train and dev users never become one dataset unasked.
 """
@@ -22,6 +22,8 @@ from .longlamp import read_longlamp
 from .longlamp import told as told_longlamp
 from .problems import DataError, Faults, OnError, Problem, Report
 from .records import Dataset, Example, User
+from .reddit import KEYS as REDDIT_KEYS
+from .reddit import TASK as REDDIT
 from .reddit import read_reddit
 
 _SPLIT = re.compile(r"(?P<split>[A-Za-z0-9-]+)(_questions\.json|\.jsonl|\.tsv)(\.gz)?")
@@ -112,7 +114,7 @@ def _read_foreign(path: Path, on_error: OnError, report: Report | None) -> Datas
     task = _told(path)
     return (
         read_reddit(path, on_error, report)
-        if task == "personal_reddit"
+        if task == REDDIT
         else read_longlamp(path, str(task), on_error, report)
     )
 
@@ -120,9 +122,9 @@ def _read_foreign(path: Path, on_error: OnError, report: Report | None) -> Datas
 def _told(path: Path) -> str | None:
     """The task of a JSONL file that is not ours, by its first telling line; None for ours and for none."""
     for _, line in objects(path, Faults("skip")):
-        if "question_asked" in line:
-            return "personal_reddit"
-        if "history" in line or ("user_id" in line and ("input" in line or "output" in line)):
+        if line.keys() >= REDDIT_KEYS:
+            return REDDIT
+        if line.keys() >= {"user_id", "history"} or line.keys() >= {"user_id", "input", "output"}:
             return None
         task = told_longlamp(line)
         if task is not None:

@@ -61,10 +61,11 @@ COLUMNS: Mapping[str, Columns] = {
 
 
 def told(line: Row) -> str | None:
-    """The task whose user and gold columns a row has; None where it has none's."""
-    if "profile" not in line or "input" not in line:
-        return None
-    return next((task for task, columns in COLUMNS.items() if columns.user in line), None)
+    """The task all of whose columns a row has; None where it has no task's."""
+    for task, columns in COLUMNS.items():
+        if line.keys() >= {columns.user, columns.gold, "input", "profile"}:
+            return task
+    return None
 
 
 def read_longlamp(

@@ -19,6 +19,7 @@ from .problems import Faults, FieldError, OnError, Place, Report
 from .records import Dataset
 
 TASK = "personal_reddit"
+KEYS = frozenset({"user_id", "personality", "question_asked", "response"})
 
 
 def read_reddit(path: str | Path, on_error: OnError = "stop", report: Report | None = None) -> Dataset:
