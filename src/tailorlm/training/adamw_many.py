@@ -56,8 +56,13 @@ class ManyAdamW:
         keep = 1 - lr.double() * self.weight_decay
         spread = (1 - self.betas[1] ** steps).sqrt()
         shrink = (self.clip / (norms + 1e-6)).clamp(max=1.0) if self.clip > 0 else torch.ones_like(norms)
+        idle = (~active).nonzero()[:, 0]  # updated with the rest, so that places never shift, then put back
         for name in self.params:
-            self._update(name, grads[name], active, (shrink, keep, size, spread))
+            mine = (self.params[name], self.first[name], self.second[name])
+            before = [tensor[idle] for tensor in mine]
+            self._update(name, grads[name], (shrink, keep, size, spread))
+            for tensor, old in zip(mine, before, strict=True):
+                tensor[idle] = old
         return norms
 
     def state_dict(self) -> dict[str, Any]:
@@ -75,16 +80,13 @@ class ManyAdamW:
                 tensor.copy_(saved[name])
         self.steps.copy_(state["steps"])
 
-    def _update(self, name: str, grad: Tensor, active: Tensor, per_user: tuple[Tensor, ...]) -> None:
+    def _update(self, name: str, grad: Tensor, per_user: tuple[Tensor, ...]) -> None:
         param, first, second = self.params[name], self.first[name], self.second[name]
         shrink, keep, size, spread = (_over(value, param) for value in per_user)
         grad = grad * shrink
-        new_first = torch.lerp(first, grad, 1 - self.betas[0])
-        new_second = (second * self.betas[1]).addcmul_(grad, grad, value=1 - self.betas[1])
-        new_param = param * keep - size * new_first / (new_second.sqrt() / spread + self.epsilon)
-        mask = active.view(-1, *(1,) * (param.dim() - 1))
-        for old, new in ((first, new_first), (second, new_second), (param, new_param)):
-            old.copy_(torch.where(mask, new, old))
+        first.lerp_(grad, 1 - self.betas[0])
+        second.mul_(self.betas[1]).addcmul_(grad, grad, value=1 - self.betas[1])
+        param.mul_(keep).sub_((size * first).div_(second.sqrt().div_(spread).add_(self.epsilon)))
 
 
 def _over(value: Tensor, like: Tensor) -> Tensor:

@@ -39,8 +39,10 @@ def read(path: Path, device: str | torch.device = "cpu") -> Any:
     except FileNotFoundError:
         raise
     except Exception as error:  # torch raises many kinds for a damaged file
-        raise ValueError(f"{path} is not a readable checkpoint ({type(error).__name__}); delete it to go on "
-                         "from the one before") from error
+        raise ValueError(
+            f"{path} is not a readable checkpoint ({type(error).__name__}); delete it to go on "
+            "from the one before"
+        ) from error
 
 
 def step_path(directory: Path, step: int) -> Path:

@@ -223,8 +223,10 @@ class _Run(Generic[B]):
         state = checkpoints.read(path)
         changed = "; ".join(differences(state["settings"], self.settings))
         if changed:
-            raise ValueError(f"the run in {self.directory} was made with other settings: {changed}. Resume"
-                             " it with its own, or choose another directory")
+            raise ValueError(
+                f"the run in {self.directory} was made with other settings: {changed}. Resume"
+                " it with its own, or choose another directory"
+            )
         self.objective.load_state_dict(state["objective"])
         self.adamw.load_state_dict(state["optimiser"])
         self.batches.load_state_dict(state["batches"])

@@ -37,8 +37,10 @@ class ManySettings:
         if self.decay not in DECAYS:
             raise ValueError(f"decay is {self.decay!r}; valid is one of {', '.join(DECAYS)}")
         if self.rows_at_once < 1 or not self.learning_rate > 0 or not 0 <= self.warmup < 1:
-            raise ValueError(f"rows_at_once is {self.rows_at_once} (valid: at least 1), learning_rate "
-                             f"{self.learning_rate} (above 0), warmup {self.warmup} (in [0, 1))")
+            raise ValueError(
+                f"rows_at_once is {self.rows_at_once} (valid: at least 1), learning_rate "
+                f"{self.learning_rate} (above 0), warmup {self.warmup} (in [0, 1))"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,10 @@ def train_many(
     _check_users(leaves, plan)
     optimiser = ManyAdamW(
         {name: p.detach() for name, p in leaves.items()},
-        settings.betas, settings.epsilon, settings.weight_decay, settings.clip,
+        settings.betas,
+        settings.epsilon,
+        settings.weight_decay,
+        settings.clip,
     )
     device = optimiser.steps.device
     lengths = torch.tensor(plan.lengths, device=device)
@@ -109,7 +114,8 @@ def _gradients(
     means = torch.zeros(len(plan.ids), device=some.device)
     seen = [
         (row, user, place, 1.0 / len(steps[step]))
-        for user, steps in enumerate(plan.steps) if step < len(steps)
+        for user, steps in enumerate(plan.steps)
+        if step < len(steps)
         for place, row in enumerate(steps[step])
     ]
     keys = torch.tensor(plan.keys(), device=some.device)
@@ -127,8 +133,10 @@ def _gradients(
 def _row_losses(loss_fn: RowLosses, leaves: dict[str, Tensor], part: Slice) -> Tensor:
     losses = loss_fn(leaves, part)
     if losses.shape != (len(part.rows),):
-        raise ValueError(f"the loss is one number per row: expected shape ({len(part.rows)},), "
-                         f"received {tuple(losses.shape)}")
+        raise ValueError(
+            f"the loss is one number per row: expected shape ({len(part.rows)},), "
+            f"received {tuple(losses.shape)}"
+        )
     return losses.float()
 
 
@@ -151,5 +159,6 @@ def _check_finite(means: Tensor, grads: Mapping[str, Tensor], active: Tensor, pl
     fine = means.isfinite() & gradient_norms(grads).isfinite()
     bad = tuple(plan.ids[i] for i in (active & ~fine).nonzero()[:, 0].tolist())
     if bad:
-        raise NonFiniteLoss(f"step {step + 1}: the loss or gradient of these users is NaN or infinite: "
-                            f"{', '.join(bad)}", bad)
+        raise NonFiniteLoss(
+            f"step {step + 1}: the loss or gradient of these users is NaN or infinite: {', '.join(bad)}", bad
+        )

@@ -56,5 +56,7 @@ def _check(every: list[Parameter], named: Mapping[str, list[Parameter]], setting
     strangers = len(set(members) - {id(p) for p in every})
     twice = len(members) - len(set(members))
     if strangers or twice:
-        raise ValueError(f"parameter groups {sorted(named)} must be separate trainable parameters: "
-                         f"{strangers} are not the objective's, {twice} are in two groups")
+        raise ValueError(
+            f"parameter groups {sorted(named)} must be separate trainable parameters: "
+            f"{strangers} are not the objective's, {twice} are in two groups"
+        )

@@ -23,8 +23,10 @@ class Plan:
     def __post_init__(self) -> None:
         """Raises ValueError where ids and steps differ in number, an id comes twice or a step has no row."""
         if len(self.ids) != len(self.steps) or len(set(self.ids)) != len(self.ids):
-            raise ValueError("a plan needs one list of steps for each of its different ids: received "
-                             f"{len(self.ids)} ids, {len(set(self.ids))} different, {len(self.steps)} lists")
+            raise ValueError(
+                "a plan needs one list of steps for each of its different ids: received "
+                f"{len(self.ids)} ids, {len(set(self.ids))} different, {len(self.steps)} lists"
+            )
         for user, steps in zip(self.ids, self.steps, strict=True):
             if not all(steps):
                 raise ValueError(f"user {user!r} has a step without rows; leave the step out")

@@ -22,7 +22,7 @@ class Position:
 
 
 def why_stopped(at: Position, settings: TrainSettings, seconds: float) -> str:
-    """"early", "steps" or "time" where the run ends here, "" where it goes on."""
+    """ "early", "steps" or "time" where the run ends here, "" where it goes on."""
     if settings.patience and at.stale >= settings.patience:
         return "early"
     if at.step >= settings.steps:

@@ -74,8 +74,12 @@ def display(console: Console, line_seconds: float) -> Iterator[Display]:
         yield _lines(console, line_seconds)
         return
     bar = Progress(
-        TextColumn("training"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn(),
-        console=console, refresh_per_second=2,
+        TextColumn("training"),
+        BarColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=console,
+        refresh_per_second=2,
     )
     with bar:
         task = bar.add_task("", total=1.0)

@@ -59,7 +59,9 @@ class BatchSampler:
         self._rng = np.random.default_rng(np.random.SeedSequence([seed, 0]))
         self._made_of = _fingerprint(
             (self.task_names, users_per_batch, rows_per_user, tasks_per_batch, buckets, seed),
-            task, user, bucket,
+            task,
+            user,
+            bucket,
         )
 
     def __iter__(self) -> "BatchSampler":
@@ -81,8 +83,10 @@ class BatchSampler:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue there. Raises ValueError where the state is of other data or other numbers."""
         if state["made_of"] != self._made_of:
-            raise ValueError("the sampler's state is of other examples or settings than these; resume with "
-                             "the same data, batch sizes and seed, or start a new run")
+            raise ValueError(
+                "the sampler's state is of other examples or settings than these; resume with "
+                "the same data, batch sizes and seed, or start a new run"
+            )
         self._rng.bit_generator.state = state["rng"]
         self._turns.set_state(state["turns"])
 
@@ -165,8 +169,10 @@ def _check(tasks: int, users: int, lengths: int | None, buckets: int) -> None:
     if tasks == 0:
         raise ValueError("there are no examples to sample from")
     if users != tasks or lengths not in (None, tasks):
-        raise ValueError("an example has one task, one user and one length: "
-                         f"got {tasks} tasks, {users} users, {lengths} lengths")
+        raise ValueError(
+            "an example has one task, one user and one length: "
+            f"got {tasks} tasks, {users} users, {lengths} lengths"
+        )
     if buckets < 1 or (buckets > 1 and lengths is None):
         raise ValueError(f"buckets is {buckets}; valid is 1, or more when lengths are given")
 
@@ -175,5 +181,7 @@ def _check_counts(users: int, rows: int, tasks: int | None, known: int) -> None:
     if users < 1 or rows < 1:
         raise ValueError(f"users_per_batch is {users} and rows_per_user {rows}; valid is at least 1")
     if tasks is not None and not 1 <= tasks <= min(known, users):
-        raise ValueError(f"tasks_per_batch is {tasks}; valid is 1 to {min(known, users)} "
-                         f"({known} tasks, {users} users a batch), or none")
+        raise ValueError(
+            f"tasks_per_batch is {tasks}; valid is 1 to {min(known, users)} "
+            f"({known} tasks, {users} users a batch), or none"
+        )

@@ -66,8 +66,10 @@ def make_accelerator(device: torch.device, settings: TrainSettings) -> Accelerat
         gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
     )
     if accelerator.num_processes > 1 or accelerator.device.type != device.type:
-        raise ValueError(f"training runs in one process on one device; the objective is on {device}, "
-                         f"accelerate has {accelerator.num_processes} processes on {accelerator.device}")
+        raise ValueError(
+            f"training runs in one process on one device; the objective is on {device}, "
+            f"accelerate has {accelerator.num_processes} processes on {accelerator.device}"
+        )
     return accelerator
 
 
@@ -107,8 +109,10 @@ def _row_losses(
     with accelerator.autocast():
         losses, measured = objective.loss(batch)
     if losses.shape != (len(batch.ids),):
-        raise ValueError(f"an objective's loss is one number per row: expected shape ({len(batch.ids)},), "
-                         f"received {tuple(losses.shape)}")
+        raise ValueError(
+            f"an objective's loss is one number per row: expected shape ({len(batch.ids)},), "
+            f"received {tuple(losses.shape)}"
+        )
     return losses.float(), measured
 
 

@@ -1,15 +1,22 @@
 """The loop on a tiny regression with dropout: accumulation, resume, Ctrl-C, NaN, evaluation, budget."""
 
+import io
 import os
 import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
+from rich.console import Console
 from torch import Tensor, nn
 
 from tailorlm.training.checkpoints import saved_steps
@@ -139,9 +146,7 @@ def evaluation(objective: Regression) -> Any:
 
 
 def run_all(directory: Path, objective: Regression, resume: bool = False) -> Result:
-    return train(
-        objective, Stream(4), SETTINGS, directory, evaluate=evaluation(objective), resume=resume
-    )
+    return train(objective, Stream(4), SETTINGS, directory, evaluate=evaluation(objective), resume=resume)
 
 
 class Killed(BaseException):
@@ -211,3 +216,204 @@ def test_a_loss_that_is_not_finite_stops_before_the_step_with_the_ids(tmp_path: 
         run_all(tmp_path, objective)
     assert caught.value.ids == ("row37",)
     assert torch.equal(weights(objective), seen[0])
+
+
+def test_a_gradient_that_is_not_finite_stops_before_the_step_too(tmp_path: Path) -> None:
+    def spoil(calls: int, losses: Tensor) -> Tensor:
+        return losses + (losses * 0.0).sqrt() if calls == 3 else losses
+
+    objective = Regression(spoil=spoil)
+    with pytest.raises(NonFiniteLoss, match=r"step 3: the gradient .* row4, row5;"):
+        train(objective, Stream(2), TrainSettings(steps=5), tmp_path)
+    assert len(numbers(tmp_path)) == 2 and weights(objective).isfinite().all()
+
+
+def scripted(values: list[float]) -> Any:
+    left = iter(values)
+    return lambda: {"score": next(left)}
+
+
+@pytest.mark.parametrize(
+    ("mode", "values", "best", "last"),
+    [
+        ("max", [0.1, 0.5, 0.4, 0.5, 0.9], 4, 8),
+        ("min", [0.9, 0.3, 0.4, 0.35], 4, 8),
+        ("max", [float("nan"), 0.2, float("nan"), float("nan")], 4, 8),
+        ("max", [0.1, 0.2, 0.1, 0.3, 0.4, 0.5], 12, 12),
+    ],
+)
+def test_early_stop_keeps_and_restores_the_best(
+    tmp_path: Path, mode: str, values: list[float], best: int, last: int
+) -> None:
+    seen: dict[int, Tensor] = {}
+    objective = Regression()
+    give = scripted(values)
+
+    def evaluate() -> dict[str, float]:
+        seen[len(seen) * 2 + 2] = weights(objective)
+        return dict(give())
+
+    settings = TrainSettings(steps=12, evaluate_every=2, monitor="score", mode=mode, patience=2)
+    result = train(objective, Stream(4), settings, tmp_path, evaluate=evaluate)
+    assert (result.position.best_step, result.position.step) == (best, last)
+    assert result.stopped == ("early" if last < 12 else "steps")
+    assert torch.equal(weights(objective), seen[best])
+
+
+def test_a_finished_run_resumes_to_its_result(tmp_path: Path) -> None:
+    first = Regression()
+    expected = run_all(tmp_path, first)
+    again = Regression()
+    result = run_all(tmp_path, again, resume=True)
+    assert torch.equal(weights(first), weights(again)) and len(numbers(tmp_path)) == 20
+    assert (result.stopped, result.metrics, result.position.best) == (
+        expected.stopped,
+        expected.metrics,
+        expected.position.best,
+    )
+
+
+def test_evaluation_changes_no_number_of_training(tmp_path: Path) -> None:
+    settings = TrainSettings(steps=9, learning_rate=1e-2)
+    train(Regression(), Stream(4), settings, tmp_path / "plain")
+    evaluated = Regression()
+    often = TrainSettings(steps=9, learning_rate=1e-2, evaluate_every=1)
+    train(evaluated, Stream(4), often, tmp_path / "evaluated", evaluate=evaluation(evaluated))
+    assert numbers(tmp_path / "plain") == numbers(tmp_path / "evaluated")
+    assert len(read_curve(tmp_path / "evaluated" / "evaluations.jsonl")) == 9
+
+
+def test_a_budget_of_time_ends_the_run_with_a_decayed_rate_and_an_evaluation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("tailorlm.training.loop.time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def tick(calls: int, losses: Tensor) -> Tensor:
+        now[0] += 1.0
+        return losses
+
+    settings = TrainSettings(steps=1000, max_seconds=20.0, warmup=0.25, learning_rate=1.0, clip=0.1)
+    objective = Regression(spoil=tick)
+    result = train(objective, Stream(4), settings, tmp_path, evaluate=lambda: {"score": 1.0})
+    rates = [record["lr"] for record in read_curve(tmp_path / "curve.jsonl")]
+    assert (result.stopped, result.metrics, len(rates)) == ("time", {"score": 1.0}, 20)
+    assert rates[1:6] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0]) and rates[19] == pytest.approx(1 / 15)
+    more = TrainSettings(steps=1000, max_seconds=22.0, warmup=0.25, learning_rate=1.0, clip=0.1)
+    assert train(Regression(spoil=tick), Stream(4), more, tmp_path, resume=True).position.step == 22
+
+
+def test_groups_have_their_own_rate(tmp_path: Path) -> None:
+    objective = Regression(dropout=0.0)
+    head = list(objective.net[3].parameters())
+    before = [p.detach().clone() for p in objective.parameters()]
+    settings = TrainSettings(steps=1, learning_rate=1e-3, rates={"head": 1e-1}, weight_decay=0.0, warmup=0.0)
+    train(objective, Stream(4), settings, tmp_path, groups={"head": head})
+    moved = [float((p.detach() - b).abs().max()) for p, b in zip(objective.parameters(), before, strict=True)]
+    assert moved == pytest.approx([0.5e-3, 0.5e-3, 0.5e-1, 0.5e-1], rel=1e-2)
+
+
+def test_bf16_runs_under_autocast_and_float32_after_it_is_float32(tmp_path: Path) -> None:
+    seen: list[torch.dtype] = []
+
+    def look(calls: int, losses: Tensor) -> Tensor:
+        seen.append(objective.net(torch.ones(1, 4)).dtype)
+        return losses
+
+    for precision, dtype in (
+        ("float32", torch.float32),
+        ("bf16", torch.bfloat16),
+        ("float32", torch.float32),
+    ):
+        objective = Regression(spoil=look)
+        settings = TrainSettings(steps=2, precision=precision)
+        train(objective, Stream(2), settings, tmp_path / f"{len(seen)}")
+        assert seen[-1] is dtype
+        assert all(p.dtype is torch.float32 for p in objective.parameters())
+
+
+def test_accelerates_own_settings_change_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = TrainSettings(steps=4, accumulate=2, learning_rate=1e-2)
+    train(Regression(), Stream(2), settings, tmp_path / "plain")
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    AcceleratorState._reset_state(reset_partial_state=True)
+    train(Regression(), Stream(2), settings, tmp_path / "env")
+    assert numbers(tmp_path / "plain") == numbers(tmp_path / "env")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"learning_rate": 1e-3}, "learning_rate: saved 0.01, given 0.001"),
+        ({"steps": 40}, "steps: saved 20, given 40"),
+        ({"seed": 1}, "seed: saved 0, given 1"),
+    ],
+)
+def test_a_resumed_runs_numbers_cannot_be_changed(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    run_all(tmp_path, Regression())
+    other = replace(SETTINGS, **change)
+    objective = Regression()
+    with pytest.raises(ValueError, match=message):
+        train(objective, Stream(4), other, tmp_path, evaluate=evaluation(objective), resume=True)
+
+
+def test_what_cannot_run_is_refused(tmp_path: Path) -> None:
+    run_all(tmp_path / "old", Regression())
+    with pytest.raises(ValueError, match="has a run already"):
+        run_all(tmp_path / "old", Regression())
+    with pytest.raises(ValueError, match="nothing that evaluates"):
+        train(Regression(), Stream(2), SETTINGS, tmp_path / "none")
+    with pytest.raises(ValueError, match=r"monitor is 'score'; the evaluation gives \['other'\]"):
+        train(Regression(), Stream(2), SETTINGS, tmp_path / "other", evaluate=lambda: {"other": 1.0})
+    with pytest.raises(ValueError, match=r"expected shape \(2,\), received \(\)"):
+        scalar = Regression(spoil=lambda calls, losses: losses.mean())
+        train(scalar, Stream(2), TrainSettings(), tmp_path / "scalar")
+    frozen = Regression()
+    frozen.net.requires_grad_(False)
+    with pytest.raises(ValueError, match="nothing can be trained"):
+        train(frozen, Stream(2), TrainSettings(), tmp_path / "frozen")
+
+
+def test_the_curve_and_the_lines_have_loss_tokens_and_rate(tmp_path: Path) -> None:
+    text = io.StringIO()
+    settings = TrainSettings(steps=3, line_seconds=1e-9)
+    console = Console(file=text, width=200)
+    train(
+        Regression(), Stream(2), settings, tmp_path, tokens=lambda batch: 11 * len(batch.ids), console=console
+    )
+    record = read_curve(tmp_path / "curve.jsonl")[-1]
+    assert (
+        record["tokens"] == 22
+        and record["half"] == pytest.approx(record["loss"] / 2)
+        and record["seconds"] >= 0
+    )
+    lines = text.getvalue().splitlines()
+    assert len(lines) == 3 and "step 3/3  loss " in lines[-1] and "tokens/s" in lines[-1]
+
+
+def test_it_runs_outside_the_main_thread(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        result = pool.submit(train, Regression(), Stream(2), TrainSettings(steps=2), tmp_path).result()
+    assert result.position.step == 2
+
+
+def test_a_process_killed_outright_resumes_exactly(tmp_path: Path) -> None:
+    """SIGKILL between two checkpoints: the curve is cut back to the last one and goes on from there."""
+    code = (
+        "import os, signal, sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); import test_loop as t\n"
+        "def die(calls, losses):\n"
+        "    if calls == 27: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return losses\n"
+        "t.run_all(Path(sys.argv[2]), t.Regression(spoil=die))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(Path(__file__).parent), str(tmp_path / "run")], check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert saved_steps(tmp_path / "run")[-1].name == "step-000000012.pt"
+    run_all(tmp_path / "run", Regression(), resume=True)
+    run_all(tmp_path / "whole", Regression())
+    assert numbers(tmp_path / "run") == numbers(tmp_path / "whole")

@@ -99,8 +99,11 @@ def test_state_continues_the_stream_exactly(
     tasks = [rng.choice("ab") for _ in range(60)]
     users = [rng.choice("uvwxyz") for _ in range(60)]
     made: dict[str, Any] = {
-        "users_per_batch": max(users_per_batch, tasks_per_batch or 1), "rows_per_user": rows,
-        "tasks_per_batch": tasks_per_batch, "buckets": buckets, "seed": 4,
+        "users_per_batch": max(users_per_batch, tasks_per_batch or 1),
+        "rows_per_user": rows,
+        "tasks_per_batch": tasks_per_batch,
+        "buckets": buckets,
+        "seed": 4,
     }
     lengths = [rng.randrange(100) for _ in range(60)]
     sampler = BatchSampler(tasks, users, lengths, **made)
