@@ -100,7 +100,6 @@ class _Run(Generic[B]):
         self.parameters = [p for p in objective.parameters() if p.requires_grad]
         self.adamw = make_optimiser(self.parameters, groups, settings)
         self.accelerator = make_accelerator(self.parameters[0].device, settings)
-        self.optimiser = self.accelerator.prepare_optimizer(self.adamw)
         self.position = Position()
         self.metrics: dict[str, float] = {}
 
@@ -173,7 +172,7 @@ class _Run(Generic[B]):
     def _gradient_step(self, micro: list[B]) -> dict[str, float]:
         try:
             return gradient_step(
-                self.accelerator, self.objective, self.optimiser, self.parameters, micro, self.settings.clip
+                self.accelerator, self.objective, self.adamw, self.parameters, micro, self.settings.clip
             )
         except NonFiniteLoss as error:
             step = self.position.step

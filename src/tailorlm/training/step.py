@@ -76,7 +76,7 @@ def make_accelerator(device: torch.device, settings: TrainSettings) -> Accelerat
 def gradient_step(
     accelerator: Accelerator,
     objective: Objective[B],
-    optimiser: Any,
+    optimiser: torch.optim.Optimizer,
     parameters: Sequence[Parameter],
     batches: Sequence[B],
     clip: float,
@@ -99,7 +99,7 @@ def gradient_step(
     norm = accelerator.clip_grad_norm_(parameters, clip if clip > 0 else float("inf"))
     numbers = _numbers(torch.cat(losses), norm, notes)
     _check_finite(numbers, torch.cat(losses), batches)
-    optimiser.step()
+    optimiser.step()  # not accelerate's: its wrapper serves fp16 and looks for a package at every step
     return numbers
 
 

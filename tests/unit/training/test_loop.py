@@ -93,9 +93,9 @@ def weights(objective: Regression) -> Tensor:
 
 def test_the_loss_falls_and_the_folder_is_private(tmp_path: Path) -> None:
     run = tmp_path / "runs" / "one"
-    result = train(Regression(), Stream(8), TrainSettings(steps=150, learning_rate=1e-2), run)
+    result = train(Regression(), Stream(8), TrainSettings(steps=100, learning_rate=1e-2), run)
     curve = read_curve(run / "curve.jsonl")
-    assert result.stopped == "steps" and len(curve) == 150
+    assert result.stopped == "steps" and len(curve) == 100
     assert sum(r["loss"] for r in curve[-20:]) < 0.6 * sum(r["loss"] for r in curve[:20])
     assert stat.S_IMODE(run.stat().st_mode) == 0o700
 

@@ -122,7 +122,9 @@ def test_a_user_without_rows_keeps_every_bit_and_rows_at_once_changes_nothing() 
 def test_the_callers_parameters_are_not_touched_and_users_learn() -> None:
     params = start()
     plan = plan_epochs(IDS, rows_of(), epochs=40, batch=3)
-    result = train_many(Loss(*data()), params, plan, SETTINGS)
+    steps: list[tuple[int, int]] = []
+    result = train_many(Loss(*data()), params, plan, SETTINGS, lambda *at: steps.append(at))
+    assert steps[-1] == (160, 160) and len(steps) == 160
     assert all(torch.equal(params[name], value) for name, value in start().items())
     for losses in result.losses:
         assert not losses or sum(losses[-4:]) < 0.5 * sum(losses[:4])

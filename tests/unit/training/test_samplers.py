@@ -123,6 +123,8 @@ def test_the_stream_is_a_function_of_the_seed() -> None:
         return drawn(BatchSampler(tasks, users, lengths, users_per_batch=4, buckets=2, seed=seed), 20)
 
     assert stream(0) == stream(0) != stream(1)
+    forever = BatchSampler(tasks, users, lengths, users_per_batch=4, buckets=2)
+    assert [batch.tolist() for batch, _ in zip(forever, range(20), strict=False)] == stream(0)
 
 
 def test_names_order_does_not_depend_on_their_hash() -> None:
