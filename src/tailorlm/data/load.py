@@ -34,9 +34,14 @@ def splits(path: str | Path) -> dict[str, Path]:
     path = Path(path)
     if not path.is_dir():
         return {path.name: path}
-    found = {
-        match["split"]: child for child in sorted(path.iterdir()) if (match := _SPLIT.fullmatch(child.name))
-    }
+    found: dict[str, Path] = {}
+    for child in sorted(path.iterdir()):
+        match = _SPLIT.fullmatch(child.name)
+        if match and match["split"] in found:
+            both = f"{found[match['split']].name} and {child.name}"
+            raise DataError(Problem(str(path), 0, "", f"two files of split {match['split']!a}: {both}"))
+        if match:
+            found[match["split"]] = child
     if not found:
         raise DataError(Problem(str(path), 0, "", "a folder without .jsonl, .tsv or _questions.json files"))
     return found
