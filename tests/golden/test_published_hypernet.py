@@ -108,17 +108,17 @@ def test_the_shared_head_form_is_read(state: dict[str, torch.Tensor]) -> None:
 
 
 def test_what_is_refused(state: dict[str, torch.Tensor], tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="unknown tensor 'pos_emb.0.weight'"):
+    with pytest.raises(ValueError, match=r"unknown tensor 'pos_emb.0.weight'"):
         from_state({**state, "pos_emb.0.weight": torch.zeros(8, 32)}, space(), order(), SCALING)
-    with pytest.raises(ValueError, match="unknown tensor 'heads.k_proj.weight'"):
+    with pytest.raises(ValueError, match=r"unknown tensor 'heads.k_proj.weight'"):
         from_state({**state, "heads.k_proj.weight": torch.zeros(1)}, space(), order(), SCALING)
     with pytest.raises(ValueError, match=r"heads.v_proj.weight: expected shape \(320, 48\), found \(384, 48\)"):
         from_state(state, space(v_out=8), order(), SCALING)
-    with pytest.raises(ValueError, match="trunk|layer_depth_encoder.0.weight: expected"):
+    with pytest.raises(ValueError, match=r"trunk|layer_depth_encoder.0.weight: expected"):
         from_state(state, space((0, 3)), order(), SCALING)
     with pytest.raises(ValueError, match="module order"):
         from_state(state, space(), ["q_proj"], SCALING)
-    with pytest.raises(ValueError, match="no tensor 'mlp2.mlp.1.weight'"):
+    with pytest.raises(ValueError, match=r"no tensor 'mlp2.mlp.1.weight'"):
         from_state({n: v for n, v in state.items() if n != "mlp2.mlp.1.weight"}, space(), order(), SCALING)
     with pytest.raises(ValueError, match="reconstruction"):
         from_state({**state, "std_recon_target.A.q_proj": torch.ones(3, 8, 32)}, space(), order(), SCALING)
@@ -129,5 +129,5 @@ def test_what_is_refused(state: dict[str, torch.Tensor], tmp_path: Path) -> None
 
 def test_a_pickle_with_code_is_not_run(tmp_path: Path) -> None:
     torch.save({"x": Path("x")}, tmp_path / "code.pt")
-    with pytest.raises(Exception, match="[Ww]eights"):
+    with pytest.raises(Exception, match=r"[Ww]eights"):
         read_published(tmp_path / "code.pt", space(), order(), SCALING)

@@ -53,10 +53,8 @@ def save_pretrained(directory: str | Path, hypernet: Hypernet, meta: Meta) -> No
         config_file.unlink(missing_ok=True)
 
 
-def from_pretrained(
-    source: str | Path, revision: str | None = None, token: str | None = None
-) -> tuple[Hypernet, Meta]:
-    """The network (evaluation mode, CPU) and its meta from a folder or a hub id; BadCheckpoint says why not."""
+def from_pretrained(source: str | Path, revision: str | None = None, token: str | None = None) -> tuple[Hypernet, Meta]:
+    """The network (evaluation mode, CPU) and its meta, from a folder or a hub id; raises BadCheckpoint."""
     directory = locate(source, revision, token)
     config = directory / CONFIG
     if config.stat().st_size > LARGEST_CONFIG:
@@ -70,9 +68,7 @@ def from_pretrained(
     return hypernet.eval(), meta
 
 
-def push_to_hub(
-    repo_id: str, hypernet: Hypernet, meta: Meta, *, private: bool = True, token: str | None = None
-) -> str:
+def push_to_hub(repo_id: str, hypernet: Hypernet, meta: Meta, *, private: bool = True, token: str | None = None) -> str:
     """Creates the model repository if need be and uploads both files; -> the commit's URL."""
     api = HfApi(token=token)
     with tempfile.TemporaryDirectory() as folder:
@@ -89,7 +85,8 @@ def check(
 ) -> None:  # fmt: skip
     """Raises BadCheckpoint listing every given value that is not the checkpoint's; None is not compared.
 
-    Expected is what the checkpoint was made for, found is what was given. A checkpoint whose base revision is not known fits any revision.
+    Expected is what the checkpoint was made for, found is what was given. A checkpoint whose base revision is
+    not known fits any revision.
     """
     given = {
         "base_id": base_id, "base_revision": base_revision if meta.base_revision else None,
@@ -120,9 +117,7 @@ def locate(source: str | Path, revision: str | None, token: str | None) -> Path:
     if not directory.is_dir():
         try:
             directory = Path(
-                snapshot_download(
-                    str(source), revision=revision, token=token, allow_patterns=[CONFIG, WEIGHTS]
-                )
+                snapshot_download(str(source), revision=revision, token=token, allow_patterns=[CONFIG, WEIGHTS])
             )
         except HFValidationError:
             raise BadCheckpoint(f"{source} is neither a folder nor a hub id (owner/name)") from None

@@ -102,9 +102,7 @@ class HeadS(nn.Module):
     def __init__(self, factors: Factors, head_in: int) -> None:
         super().__init__()
         self.factors = factors
-        self.weight = nn.Parameter(
-            torch.zeros(max(factors.a.bias.shape[-1], factors.b.bias.shape[-1]), head_in)
-        )
+        self.weight = nn.Parameter(torch.zeros(max(factors.a.bias.shape[-1], factors.b.bias.shape[-1]), head_in))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x (L, 2 R, U, H), A's rows first -> A (L, U, R, I), B (L, U, R, O)."""

@@ -89,9 +89,7 @@ class Hypernet(nn.Module):
         if wrong:
             raise ValueError(f"vectors must be (U, {slots}, {size}), got {tuple(vectors.shape)}")
         if mask.shape != vectors.shape[:2] or mask.dtype != torch.bool:
-            raise ValueError(
-                f"mask must be bool {tuple(vectors.shape[:2])}, got {mask.dtype} {tuple(mask.shape)}"
-            )
+            raise ValueError(f"mask must be bool {tuple(vectors.shape[:2])}, got {mask.dtype} {tuple(mask.shape)}")
 
     def fit(self, vectors: Tensor, mask: Tensor) -> None:
         """Sets what the pool takes from training users' vectors (N, K, E); only "facets" takes anything."""

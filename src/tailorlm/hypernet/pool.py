@@ -80,9 +80,7 @@ def distinct(vectors: Tensor) -> tuple[Tensor, Tensor]:
     """The distinct rows of (N, E), in order of first appearance, and how often each occurs (V,)."""
     generator = torch.Generator(vectors.device).manual_seed(0)
     direction = torch.randn(vectors.shape[1], generator=generator, device=vectors.device, dtype=vectors.dtype)
-    _, group, counts = torch.unique(
-        (vectors * direction).sum(1), return_inverse=True, return_counts=True
-    )
+    _, group, counts = torch.unique((vectors * direction).sum(1), return_inverse=True, return_counts=True)
     first = torch.full_like(counts, len(vectors))
     first.scatter_reduce_(0, group, torch.arange(len(vectors), device=group.device), "amin")
     order = first.argsort()

@@ -111,7 +111,11 @@ def test_changing_a_user_leaves_the_others_bit_identical() -> None:
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("bias", BIASES)
 def test_scaling_is_folded_into_b_only(head: str, bias: str) -> None:
-    plain, scaled, batch = trained(head=head, bias=bias, scaling=1.0), trained(head=head, bias=bias, scaling=3.0), users()
+    plain, scaled, batch = (
+        trained(head=head, bias=bias, scaling=1.0),
+        trained(head=head, bias=bias, scaling=3.0),
+        users(),
+    )
     with torch.no_grad():
         one, three = plain(*batch), scaled(*batch)
     for name in one.tensors:
@@ -169,7 +173,7 @@ def test_set_bias_starts_at_the_given_lora(head: str, unit_norm: bool) -> None:
 
 
 def test_set_bias_refuses_what_it_cannot_hold() -> None:
-    with pytest.raises(ValueError, match="differs from layer to layer.*bias='layer'"):
+    with pytest.raises(ValueError, match=r"differs from layer to layer.*bias='layer'"):
         build().set_bias(lora())
     two = Adapters.cat([lora(1), lora(2)])
     with pytest.raises(ValueError, match="needs 1 adapter"):
