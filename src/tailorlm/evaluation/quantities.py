@@ -1,0 +1,38 @@
+"""Numbers as people read them: points, signed points, durations, sizes.
+
+Knows nothing of where they come from.
+"""
+
+DASH = "\N{EN DASH}"
+"""What stands where nothing was measured."""
+
+
+def points(share: float | None, decimals: int = 1) -> str:
+    """A share 0..1 as points 0..100, or a dash where there is none."""
+    return DASH if share is None else f"{100 * share:.{decimals}f}"
+
+
+def gain(share: float, decimals: int = 1) -> str:
+    """A difference of shares as signed points, with a true minus."""
+    return f"{100 * share:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def duration(seconds: float) -> str:
+    """Microseconds to hours, three digits at most."""
+    for unit, size in (("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size * (2 if unit in ("h", "min") else 1):
+            return f"{rounded(seconds / size)} {unit}"
+    return f"{rounded(seconds / 1e-6)} µs"
+
+
+def size(count: float) -> str:
+    """Bytes in decimal units, three digits at most."""
+    for unit, step in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
+        if count >= step:
+            return f"{rounded(count / step)} {unit}"
+    return f"{rounded(count)} B"
+
+
+def rounded(value: float) -> str:
+    """Three significant digits, no exponent."""
+    return f"{value:,.0f}" if value >= 99.95 else f"{value:.3g}"

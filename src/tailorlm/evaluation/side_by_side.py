@@ -1,0 +1,62 @@
+"""A few users' questions with every method's answer, right or wrong.
+
+Knows nothing of files. Users' text goes through `element`, which escapes it, and stands in `bdi`, so that its
+direction of writing stays its own.
+"""
+
+from collections.abc import Sequence
+
+from tailorlm.evaluation.answers import Row
+from tailorlm.evaluation.markup import Markup, element
+from tailorlm.evaluation.names import in_order, method_kind, method_name, split_name, task_name
+from tailorlm.evaluation.scores import EXACT, RATINGS, score_answers
+
+LONGEST = 600
+SIGNS = {"right": "✓", "close": "≈", "wrong": "✗", "unmarked": "·"}
+
+
+def user_card(number: int, split: str, rows: Sequence[Row]) -> Markup:
+    """One user: the profile in words, then a question a task with the answers."""
+    statements = list(dict.fromkeys(statement for row in rows for statement in row.profile))
+    items = element("ul", *(element("li", said(statement)) for statement in statements))
+    title = element("summary", f"The profile: {len(statements)} statements about the user's history")
+    profile = element("details", title, items, open="" if number == 1 else None) if statements else None
+    head = element("h3", f"User {number}, of the {split_name(split).lower()}")
+    questions = element("div", *(question(row) for row in rows), class_="questions")
+    return element("article", head, profile, questions)
+
+
+def question(row: Row) -> Markup:
+    """One question: what was asked, what the user gave, what each method answers."""
+    asked = element("p", said(row.input), class_="asked")
+    gold = element("p", "The user's own answer: ", element("strong", said(row.target)))
+    rows = [answer(row, name) for name in in_order(row.outputs)]
+    caption = element("caption", f"Answers to {task_name(row.task).lower()}", class_="unseen")
+    answers = element("table", caption, element("tbody", *rows), class_="answers")
+    return element("div", element("h4", task_name(row.task)), asked, gold, answers, class_="question")
+
+
+def answer(row: Row, method: str) -> Markup:
+    """One method's answer with its verdict as sign, word and colour."""
+    verdict = judged(row.task, row.outputs[method], row.target)
+    sign = element(
+        "span", SIGNS[verdict], class_=f"sign {verdict}", title=verdict, role="img", aria_label=verdict
+    )
+    name = element("th", method_name(method), scope="row", class_=method_kind(method))
+    return element("tr", name, element("td", sign), element("td", said(row.outputs[method])))
+
+
+def judged(task: str, output: str, target: str) -> str:
+    """right, close (a rating one star off), wrong, or unmarked where the task has no rule."""
+    if task not in EXACT | RATINGS:
+        return "unmarked"
+    score = score_answers(task, [output], [target])[0]
+    return "right" if score == 1 else "close" if score >= 0.75 else "wrong"
+
+
+def said(text: str) -> Markup:
+    """Somebody's text, its length kept in bounds; nothing said is shown as such."""
+    if not text.strip():
+        return element("em", "(nothing)")
+    shown = text if len(text) <= LONGEST else f"{text[:LONGEST]} … ({len(text) - LONGEST} more characters)"
+    return element("bdi", shown)
