@@ -61,13 +61,20 @@ def _named(task: str | None, said: Iterable[tuple[str, str]]) -> Iterator[Statem
 def _describe(
     items: Sequence[Interaction], labels: Sequence[str], norms: Norms | None
 ) -> Iterator[tuple[str, str]]:
-    match "labels" if labels else "ratings" if norms else kind(items):
+    match _known_kind(labels, norms) or kind(items):
         case "labels":
             return choices.describe(items, labels)
         case "ratings":
             return ratings.describe(items, norms)
         case _:
             return writing.describe(items)
+
+
+def _known_kind(labels: Sequence[str], norms: Norms | None) -> str | None:
+    """What is known without the items: labels that are numbers are a scale."""
+    if norms is not None or (labels and all(number(label) is not None for label in labels)):
+        return "ratings"
+    return "labels" if labels else None
 
 
 def kind(items: Sequence[Interaction]) -> str:

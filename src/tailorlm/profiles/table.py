@@ -19,15 +19,13 @@ Slots = list[str | None]
 
 
 class UnknownFacets(ValueError):
-    """Profiles say things that the slots have no place for; `counts` has them by facet (may be users'
-    text).
-    """
+    """Statements that no slot is for; `counts` has them by facet (which may hold users' text)."""
 
     def __init__(self, counts: Counter[str], known: int) -> None:
         self.counts = counts
         super().__init__(
             f"{len(counts)} facets ({counts.total()} statements) are not among the {known} known "
-            'ones; use the facets and the template of the network, or keep a count instead: on_unknown="count"'
+            'ones; use the facets and template of the network, or keep a count: on_unknown="count"'
         )
 
 

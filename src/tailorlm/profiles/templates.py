@@ -30,7 +30,7 @@ CUT_MARK = " [...]"
 class Template:
     """Settings of a summary, each replaceable from a recipe.
 
-    `{headings}`, `{sensitive}` and `{task}` are filled into `instruction`, `{input}` and `{output}` into `item`.
+    `{headings}`, `{sensitive}`, `{task}` are filled into `instruction`, `{input}`, `{output}` into `item`.
     `items` newest, or a seeded random sample of that many, are shown, oldest first; a field of an item longer
     than `item_chars` is cut there with a mark. `sensitive` empty leaves nothing out.
     """

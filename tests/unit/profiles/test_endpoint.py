@@ -1,0 +1,162 @@
+"""The endpoint client against a real HTTP server on this machine: retries, order, secrets, failures."""
+
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tailorlm.profiles.endpoint import Endpoint, EndpointError, Settings
+
+
+class Server:
+    """Answers with the scripted steps for each prompt in turn, then echoes it."""
+
+    def __init__(self):
+        self.requests, self.script, self.delay = [], [], 0.0
+        self.busy = self.most_busy = 0
+        self.lock = threading.Lock()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                outer.answer(self)
+
+            def log_message(self, *args):
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def answer(self, handler):
+        body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        with self.lock:
+            self.requests.append((handler.path, dict(handler.headers), body))
+            self.busy += 1
+            self.most_busy = max(self.busy, self.most_busy)
+            status, headers, reply = self.script.pop(0) if self.script else (200, {}, None)
+        time.sleep(self.delay)
+        with self.lock:
+            self.busy -= 1
+        text = "re: " + body["messages"][0]["content"]
+        payload = reply if reply is not None else {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
+        data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data)
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    yield server
+    server.http.shutdown()
+    server.http.server_close()
+
+
+def client(server, waits=None, **settings):
+    return Endpoint(Settings(server.url, "m", **settings), wait=(waits if waits is not None else []).append)
+
+
+def test_replies_come_in_the_order_of_prompts_and_at_once(server, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
+    server.delay = 0.05
+    prompts = [f"p{n}" for n in range(9)]
+    assert client(server, concurrency=3)(prompts) == [f"re: {p}" for p in prompts]
+    assert 1 < server.most_busy <= 3
+    path, headers, body = server.requests[0]
+    assert path == "/v1/chat/completions" and headers["Authorization"] == "Bearer sk-1"
+    assert (body["model"], body["max_tokens"], body["temperature"]) == ("m", 512, 0.0)
+
+
+def test_without_a_key_none_is_sent(server, monkeypatch):
+    monkeypatch.delenv("MY_KEY", raising=False)
+    client(server, key_variable="MY_KEY")(["p"])
+    assert "Authorization" not in server.requests[0][1]
+
+
+def test_busy_servers_are_asked_again_later_and_later(server):
+    server.script = [(429, {"Retry-After": "7"}, {}), (503, {}, {}), (500, {"Retry-After": "soon"}, {})]
+    waits = []
+    assert client(server, waits)(["p"]) == ["re: p"]
+    assert 7 <= waits[0] <= 8.75 and 1 <= waits[1] <= 1.25 and 2 <= waits[2] <= 2.5
+
+
+def test_it_gives_up_after_the_retries_without_telling_secrets(server, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    server.script = [(500, {}, {"error": "bad prompt: my diary"})] * 3
+    with pytest.raises(EndpointError, match=r"prompt 0: 127.0.0.1: HTTP 500 \(after 3 tries\)") as caught:
+        client(server, retries=2)(["my diary"])
+    assert "diary" not in str(caught.value) and "sk-secret" not in str(caught.value)
+    assert caught.value.__cause__ is None and len(server.requests) == 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 404])
+def test_refusals_are_final(server, status):
+    server.script = [(status, {}, {})]
+    with pytest.raises(EndpointError, match=rf"HTTP {status} \(after 1 tries\)"):
+        client(server)(["p"])
+
+
+def test_redirects_are_refused(server):
+    server.script = [(302, {"Location": "http://127.0.0.1:9/steal"}, {})]
+    with pytest.raises(EndpointError, match="HTTP 302"):
+        client(server)(["p"])
+
+
+def test_a_slow_server_is_a_timeout(server):
+    server.delay = 0.5
+    with pytest.raises(EndpointError, match=r"no reply in 0\.1 s \(after 2 tries\)|no connection"):
+        client(server, timeout=0.1, retries=1)(["p"])
+
+
+def test_nobody_there():
+    with pytest.raises(EndpointError, match="no connection: ConnectionRefusedError"):
+        Endpoint(Settings("http://127.0.0.1:9/v1", "m", retries=0))(["p"])
+
+
+def choice(content, reason="stop"):
+    return {"choices": [{"message": {"content": content}, "finish_reason": reason}]}
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (b"<html>", "not a chat completion"),
+        ({"choices": []}, "not a chat completion"),
+        ([], "not a chat completion"),
+        (choice("half a sen", "length"), "raise max_tokens"),
+    ],
+)
+def test_unusable_replies_are_refused(server, reply, said):
+    server.script = [(200, {}, reply)]
+    with pytest.raises(EndpointError, match=said):
+        client(server)(["p"])
+
+
+def test_an_empty_reply_is_asked_for_again(server):
+    server.script = [(200, {}, choice(" ")), (200, {}, choice(None))]
+    assert client(server)(["p"]) == ["re: p"]
+
+
+def test_after_a_failure_no_more_prompts_are_sent(server):
+    server.script = [(401, {}, {})] * 3
+    server.delay = 0.02
+    with pytest.raises(EndpointError):
+        client(server, concurrency=1)([str(n) for n in range(50)])
+    assert len(server.requests) < 10
+
+
+@pytest.mark.parametrize("bad", [{"url": "ftp://x/v1"}, {"url": "localhost:80"}, {"timeout": 0}, {"concurrency": 0}])
+def test_bad_settings_are_refused(bad):
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        Settings(**{"url": "http://x/v1", "model": "m", **bad})
+
+
+def test_nothing_to_ask(server):
+    assert client(server)([]) == [] and not server.requests

@@ -1,0 +1,39 @@
+"""Which labels an input puts on offer."""
+
+import pytest
+
+from tailorlm.data.records import Interaction
+from tailorlm.profiles.choices import choices
+from tailorlm.profiles.offers import finder, listed, named
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("tags: comedy, drama", {"comedy", "drama"}),
+        ("tags: [sci-fi, based on a book, comedy] description: a long film, with a dog", {"sci-fi", "based on a book", "comedy"}),
+        ("choose comedy / horror / drama?", {"horror", "drama", "choose comedy"}),
+        ("comedy, horror, or drama. a dog barks, drama ensues in the village of the damned today", {"comedy", "horror", "drama"}),
+        ("one of: comedy | drama\nplot: a dog", {"comedy", "drama"}),
+        ("a comedy about a drama", set()),
+        ("comedy", set()),
+    ],
+)
+def test_lists_are_found_around_the_chosen_option(text, expected):
+    chosen = "drama" if "drama" in text else "comedy"
+    assert listed(text, chosen) == expected
+
+
+def test_named_labels_are_whole_words_and_the_longest_match():
+    find = finder(["comedy", "dark comedy", "war"])
+    assert named("a dark comedy on war and wards", find, "war") == {"dark comedy", "war"}
+    assert named("a film on war", find, "war") == frozenset()
+
+
+def test_what_lists_and_words_do_not_say_is_all_on_offer():
+    items = [Interaction("tags: x, y", "X"), Interaction("a film", "z"), Interaction("between x and z it is", "z")]
+    assert choices(items, ("w",)) == [
+        ("x", frozenset("xy")),
+        ("z", frozenset("wxyz")),
+        ("z", frozenset("xz")),
+    ]
