@@ -92,6 +92,8 @@ def _index(index: Sequence[int] | Tensor, rows: int) -> Tensor:
 
 def _batches(lengths: list[int], size: int) -> Iterator[list[int]]:
     """Positions in batches of similar length, longest first: the batch that needs most memory fails first."""
+    if size < 1:
+        raise ValueError(f"batch_size {size} must be at least 1")
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
     for start in range(0, len(order), size):
         yield order[start : start + size]

@@ -104,7 +104,10 @@ def _check(adapters: Adapters | None, index: Tensor, space: AdapterSpace) -> Non
 
 
 def _linear(model: Any, site: Site) -> nn.Linear:
-    module = dict(model.named_modules()).get(site.path)
+    try:
+        module = model.get_submodule(site.path)
+    except AttributeError:
+        module = None
     if not isinstance(module, nn.Linear):
         raise ValueError(f"{site.path} is {type(module).__name__} in this model; adapters need nn.Linear")
     if (module.in_features, module.out_features) != (site.d_in, site.d_out):

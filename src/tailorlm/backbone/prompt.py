@@ -79,18 +79,17 @@ def plain(tokenizer: Any, text: str) -> str:
 
 
 def _shortened(tokenizer: Any, prompt: Prompt, max_tokens: int) -> list[int]:
-    asked = bool(prompt.body)
     ids = _encode(tokenizer, prompt.messages())
     for field in ("context", "body"):
         text = getattr(prompt, field)
-        starts = _starts(tokenizer, text) if len(ids) > max_tokens else []
+        cuts = _cuts(tokenizer, text) if len(ids) > max_tokens else []
+        cuts += [len(text)] if field == "context" else []  # a body is never cut away whole
         drop = 0
-        while len(ids) > max_tokens and drop < len(starts):
-            drop = min(drop + len(ids) - max_tokens, len(starts))
-            kept = text[starts[drop] :] if drop < len(starts) else ""
-            prompt = replace(prompt, **{field: kept})
+        while len(ids) > max_tokens and drop < len(cuts) - 1:
+            drop = min(drop + len(ids) - max_tokens, len(cuts) - 1)
+            prompt = replace(prompt, **{field: text[cuts[drop] :]})
             ids = _encode(tokenizer, prompt.messages())
-    if len(ids) > max_tokens or (asked and not prompt.body):
+    if len(ids) > max_tokens:
         raise ValueError(
             f"system, head, tail and template, which are never shortened, leave no room for the body "
             f"within {max_tokens} tokens"
@@ -98,12 +97,12 @@ def _shortened(tokenizer: Any, prompt: Prompt, max_tokens: int) -> list[int]:
     return ids
 
 
-def _starts(tokenizer: Any, text: str) -> list[int]:
-    """Characters at which a token of `text` starts, ascending: where it may be cut."""
+def _cuts(tokenizer: Any, text: str) -> list[int]:
+    """Where the text may be cut: for each of its tokens, the character in which it starts."""
     if not tokenizer.is_fast:
         return list(range(len(text)))
     tokens = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-    return sorted({start for start, end in tokens["offset_mapping"] if end > start})
+    return [start for start, _ in tokens["offset_mapping"]]
 
 
 def _encode(tokenizer: Any, messages: Messages) -> list[int]:

@@ -238,7 +238,8 @@ def test_base_and_metadata_are_checked(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["..", ".", "../../etc", "/etc/passwd", "a/b", "a\\b", "a\0b", ".hidden", "ü ~", "x" * 5000, "\ud800"]
+    "name",
+    ["..", ".", "../../etc", "/etc/passwd", "a/b", "a\\b", "a\0b", ".hidden", "ü ~", "x" * 5000, "\ud800"],
 )
 def test_no_name_leaves_the_root(tmp_path, name):
     place = directory_for(tmp_path, name)

@@ -12,8 +12,8 @@ from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.model import Backbone
 
 CHATML = (
-    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 FAMILIES = ("Qwen2", "Qwen3", "Llama", "Mistral", "Gemma", "Gemma2")
@@ -58,9 +58,7 @@ def make_backbone(family="Qwen2", **changes):
 
 def make_adapters(space, users, seed=0, size=0.3):
     g = torch.Generator().manual_seed(seed)
-    return Adapters(
-        space, {k: size * torch.randn(users, *s, generator=g) for k, s in space.shapes().items()}
-    )
+    return Adapters(space, {k: size * torch.randn(users, *s, generator=g) for k, s in space.shapes().items()})
 
 
 class Setup:

@@ -13,7 +13,9 @@ ROWS = torch.tensor([0, 1, 2])
 
 
 def traces(model):
-    return [name for name, m in model.named_modules() if "forward" in vars(m) or "_tailorlm_injected" in vars(m)]
+    return [
+        name for name, m in model.named_modules() if "forward" in vars(m) or "_tailorlm_injected" in vars(m)
+    ]
 
 
 def hooks(model):

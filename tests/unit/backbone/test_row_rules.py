@@ -53,7 +53,10 @@ def test_a_peft_lora_with_a_scale_is_imported_with_equal_logits(setup, ids, tmp_
         theirs = model(input_ids=ids).logits
     model.save_pretrained(tmp_path / "theirs")
     loaded = load_peft(tmp_path / "theirs", setup.backbone.sites(["q_proj", "v_proj"]))
-    with torch.no_grad(), Injector(setup.backbone.model, loaded.space)(loaded, torch.zeros(3, dtype=torch.long)):
+    with (
+        torch.no_grad(),
+        Injector(setup.backbone.model, loaded.space)(loaded, torch.zeros(3, dtype=torch.long)),
+    ):
         ours = setup.backbone.model(input_ids=ids).logits
     assert largest(ours - setup.logits(ids, None, [-1] * 3)) > 0.1
     assert largest(ours - theirs) < 1e-4
@@ -65,7 +68,9 @@ def test_permuting_users_permutes_outputs(family, ids):
     by_rows = family.logits(ids[order], family.adapters, [2, 0, 1])
     by_users = family.logits(ids[order], family.adapters[order], [0, 1, 2])
     assert torch.equal(by_rows, by_users)
-    assert largest(by_rows - plain[order]) < 1e-5  # matrix kernels add up in an order that depends on the place
+    assert (
+        largest(by_rows - plain[order]) < 1e-5
+    )  # matrix kernels add up in an order that depends on the place
     assert largest(by_rows - family.logits(ids[order], family.adapters, [0, 1, 2])) > 0.1
 
 
