@@ -26,7 +26,12 @@ def test_counts_lengths_and_labels():
     assert found["query_output_chars"] == {"min": 1, "median": 1, "max": 1}
     assert found["tasks"] == {
         "free": {"interactions": 0, "interaction_labels": None, "queries": 1, "query_labels": None},
-        "tag": {"interactions": 12, "interaction_labels": {"x": 8, "y": 4}, "queries": 1, "query_labels": None},
+        "tag": {
+            "interactions": 12,
+            "interaction_labels": {"x": 8, "y": 4},
+            "queries": 1,
+            "query_labels": None,
+        },
     }
     assert found["problems"]["count"] == 0
     json.dumps(found)

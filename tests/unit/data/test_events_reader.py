@@ -20,7 +20,9 @@ def write(path, *rows):
 
 
 def read(path, on_error="stop", report=None):
-    return {user.id: "".join(one.output for one in user.history) for user, _ in read_users(path, on_error, report)}
+    return {
+        user.id: "".join(one.output for one in user.history) for user, _ in read_users(path, on_error, report)
+    }
 
 
 def test_users_together_are_streamed(tmp_path, monkeypatch):
@@ -32,7 +34,13 @@ def test_users_together_are_streamed(tmp_path, monkeypatch):
 
 
 def test_users_apart_are_grouped_in_the_order_of_first_lines(tmp_path):
-    rows = [event("v", "a"), event("u", "b"), event("v", "c", time=7, task="t"), event("w", "d"), event("u", "e")]
+    rows = [
+        event("v", "a"),
+        event("u", "b"),
+        event("v", "c", time=7, task="t"),
+        event("w", "d"),
+        event("u", "e"),
+    ]
     path = write(tmp_path / "f.jsonl", *rows)
     assert read(path) == {"v": "ac", "u": "be", "w": "d"}
     assert list(read(path)) == ["v", "u", "w"]
@@ -42,13 +50,21 @@ def test_users_apart_are_grouped_in_the_order_of_first_lines(tmp_path):
 
 def test_times_put_events_in_order(tmp_path):
     report = Report()
-    path = write(tmp_path / "f.jsonl", event("u", "b", time=2), event("v", "x"), event("u", "a", time="1970-01-01"))
+    path = write(
+        tmp_path / "f.jsonl", event("u", "b", time=2), event("v", "x"), event("u", "a", time="1970-01-01")
+    )
     assert read(path, report=report) == {"u": "ab", "v": "x"}
     assert report.notes == {"history put in order of time": 1}
 
 
 def test_a_user_whose_order_cannot_be_known_is_a_problem(tmp_path):
-    path = write(tmp_path / "f.jsonl", event("u", "b", time=2), event("u", "x"), event("u", "a", time=1), event("v", "c"))
+    path = write(
+        tmp_path / "f.jsonl",
+        event("u", "b", time=2),
+        event("u", "x"),
+        event("u", "a", time=1),
+        event("v", "c"),
+    )
     report = Report()
     assert read(path, "skip", report) == {"v": "c"}
     assert (report.problems[0].line, report.problems[0].field) == (3, "time")

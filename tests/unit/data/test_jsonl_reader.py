@@ -45,7 +45,10 @@ def stops(path: Path) -> DataError:
 def test_a_user_a_line(tmp_path):
     line = {
         "user_id": "u1",
-        "history": [{"input": "a", "output": "b", "time": 5, "task": "t"}, {"input": "c", "output": "d", "time": 6}],
+        "history": [
+            {"input": "a", "output": "b", "time": 5, "task": "t"},
+            {"input": "c", "output": "d", "time": 6},
+        ],
         "profile": "likes c",
         "queries": [{"id": "q", "input": "e", "output": "f", "task": "t", "time": 7}, {"input": "g"}],
     }
@@ -99,7 +102,11 @@ def test_gzip_bom_and_windows_line_ends(tmp_path):
         (user("u", item(time="2014-13-22")), "history[0].time", "not YYYY-MM-DD"),
         (user("u", item(time=True)), "history[0].time", "found true or false"),
         (user("u", item(time=1.7e12)), "history[0].time", "years 1 to 9999"),
-        ('{"user_id": "u", "history": [{"input": "a", "output": "b", "time": 1e999}]}', "history[0].time", "years"),
+        (
+            '{"user_id": "u", "history": [{"input": "a", "output": "b", "time": 1e999}]}',
+            "history[0].time",
+            "years",
+        ),
         (user("u", item(task="")), "history[0].task", "1 to 256"),
         (user("u", item(time=2), item(), item(time=1)), "history", "no order can be known"),
         (user("u", profile=5), "profile", "expected text"),
@@ -123,7 +130,9 @@ def test_a_problem_is_named_and_nothing_good_is_lost(tmp_path, line, field, reas
 
 def test_skip_leaves_out_the_item_and_keeps_the_user(tmp_path):
     queries = [{"input": "a", "output": 5}, {"input": "b"}]
-    path = write(tmp_path / "f.jsonl", user("u", item(), item(time="x"), item(output="last"), queries=queries))
+    path = write(
+        tmp_path / "f.jsonl", user("u", item(), item(time="x"), item(output="last"), queries=queries)
+    )
     report = Report()
     [(found, asked)] = read_users(path, "skip", report)
     assert [one.output for one in found.history] == [CANARY, "last"]
@@ -134,10 +143,16 @@ def test_skip_leaves_out_the_item_and_keeps_the_user(tmp_path):
 
 def test_of_a_user_id_and_a_query_id_the_first_stands(tmp_path):
     asks = {"queries": [{"id": "q", "input": "a"}]}
-    path = write(tmp_path / "f.jsonl", user("u"), user("v", **asks), user("u", item(), item()), user("w", **asks))
+    path = write(
+        tmp_path / "f.jsonl", user("u"), user("v", **asks), user("u", item(), item()), user("w", **asks)
+    )
     report = Report()
     pairs = list(read_users(path, "skip", report))
-    assert [(user.id, len(user.history), len(asked)) for user, asked in pairs] == [("u", 1, 0), ("v", 1, 1), ("w", 1, 0)]
+    assert [(user.id, len(user.history), len(asked)) for user, asked in pairs] == [
+        ("u", 1, 0),
+        ("v", 1, 1),
+        ("w", 1, 0),
+    ]
     assert [str(problem).split(": ")[1] for problem in report.problems] == [
         "u already stands at line 1",
         "q already stands at line 2",
@@ -150,7 +165,11 @@ def test_a_bad_line_does_not_take_the_id_of_a_good_one(tmp_path):
 
 
 def test_times_out_of_order_are_sorted_stably_and_noted(tmp_path):
-    history = [item(output="c", time=2), item(output="a", time="1970-01-01"), item(output="b", time="1970-01-01T01:00:01+01:00")]
+    history = [
+        item(output="c", time=2),
+        item(output="a", time="1970-01-01"),
+        item(output="b", time="1970-01-01T01:00:01+01:00"),
+    ]
     users, report = skipped(write(tmp_path / "f.jsonl", user("u", *history, item(output="d", time=2))))
     assert [one.output for one in users[0].history] == ["a", "b", "c", "d"]
     assert [one.time for one in users[0].history] == [0.0, 1.0, 2.0, 2.0]
@@ -158,7 +177,9 @@ def test_times_out_of_order_are_sorted_stably_and_noted(tmp_path):
 
 
 def test_some_times_in_order_keep_the_files_order(tmp_path):
-    path = write(tmp_path / "f.jsonl", user("u", item(output="a", time=2), item(output="b"), item(output="c", time=2)))
+    path = write(
+        tmp_path / "f.jsonl", user("u", item(output="a", time=2), item(output="b"), item(output="c", time=2))
+    )
     [(found, _)] = read_users(path)
     assert [one.output for one in found.history] == ["a", "b", "c"]
 
@@ -285,9 +306,12 @@ def test_the_error_survives_pickling_and_hides_its_cause(tmp_path):
 
 
 def test_what_is_written_reads_back(tmp_path):
-    history = (Interaction("a\n\u2028\t", "\U0001f600 \"\\"), Interaction("", "b", 3.25, "t"))
+    history = (Interaction("a\n\u2028\t", '\U0001f600 "\\'), Interaction("", "b", 3.25, "t"))
     pairs = [
-        (User("u1", history, ""), (Example("q", "u1", "t", "x", "", 4.0), Example("q2", "u1", None, "", None))),
+        (
+            User("u1", history, ""),
+            (Example("q", "u1", "t", "x", "", 4.0), Example("q2", "u1", None, "", None)),
+        ),
         (User("u 2/..", ()), ()),
     ]
     path = tmp_path / "f.jsonl"

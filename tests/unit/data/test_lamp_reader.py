@@ -60,7 +60,10 @@ def test_lamp_2_is_the_official_name_of_both(tmp_path):
 
 
 def test_questions_share_a_user_and_dates_are_times(tmp_path):
-    items = [{"title": "a", "text": "b", "date": "2014-01-01"}, {"title": "c", "text": "d", "date": "2014-01-02"}]
+    items = [
+        {"title": "a", "text": "b", "date": "2014-01-01"},
+        {"title": "c", "text": "d", "date": "2014-01-02"},
+    ]
     asked = [question(str(n), items=items, user_id="u", date="2014-01-02") for n in range(2)]
     dataset = read_lamp(write(tmp_path, asked)[0])
     assert list(dataset.users) == ["u"]
@@ -107,7 +110,11 @@ def test_an_empty_profile_is_an_empty_history(tmp_path):
         (question(items=[{"text": "a", "title": "b", "date": "x"}]), "profile[0].date", "YYYY-MM-DD"),
         (question(date="2014"), "date", "YYYY-MM-DD"),
         (question(user_id="a\n"), "user_id", "print"),
-        (question(items=[{"text": "a", "title": "b", "date": "2014-01-02"}], date="2014-01-01"), "date", "future"),
+        (
+            question(items=[{"text": "a", "title": "b", "date": "2014-01-02"}], date="2014-01-01"),
+            "date",
+            "future",
+        ),
         (question("2"), "id", "2 already stands"),
         (question(user_id="2", items=[]), "profile", "not the history of the user's first question"),
     ],
@@ -150,7 +157,9 @@ def test_golds_are_joined_by_id_and_every_mismatch_names_it(tmp_path):
 
 
 def test_a_bad_question_does_not_make_its_gold_a_problem(tmp_path):
-    paths = write(tmp_path, [question("1", date="x"), question("2")], [{"id": n, "output": "a"} for n in "12"])
+    paths = write(
+        tmp_path, [question("1", date="x"), question("2")], [{"id": n, "output": "a"} for n in "12"]
+    )
     assert skipped(*paths)[1].count == 1
 
 

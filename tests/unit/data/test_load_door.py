@@ -9,7 +9,11 @@ from tailorlm.data.load import by_user, load, outputs_of, splits, stream
 from tailorlm.data.problems import DataError, Report
 from tailorlm.data.records import Dataset, Example, User
 
-USER = {"user_id": "u", "history": [{"input": "a", "output": "b"}], "queries": [{"input": "c", "output": "d"}]}
+USER = {
+    "user_id": "u",
+    "history": [{"input": "a", "output": "b"}],
+    "queries": [{"input": "c", "output": "d"}],
+}
 EVENT = {"user_id": "u", "input": "a", "output": "b"}
 REDDIT = {"user_id": "u", "personality": {}, "question_asked": "q", "response": "r"}
 TOPIC = {"author": "u", "input": "i", "summary": "s", "output": "o", "profile": []}
@@ -49,7 +53,9 @@ def test_jsonl_is_told_by_its_first_telling_line(tmp_path, end, row, task):
 def test_lamp_files_with_and_without_outputs(tmp_path):
     path = write(tmp_path / "dev_questions.json", LAMP)
     assert load(path).examples[0].target is None
-    outputs = write(tmp_path / "dev_outputs.json.gz", {"task": "LaMP_4", "golds": [{"id": "1", "output": "g"}]})
+    outputs = write(
+        tmp_path / "dev_outputs.json.gz", {"task": "LaMP_4", "golds": [{"id": "1", "output": "g"}]}
+    )
     assert outputs_of(path) == outputs
     assert load(path).examples[0].target == "g"
     assert outputs_of(tmp_path / "f.json") is None
@@ -104,4 +110,7 @@ def test_by_user_keeps_both_orders():
     users = {id: User(id, ()) for id in "ab"}
     examples = tuple(Example(f"{n}", id, None, "x", None) for n, id in enumerate("bab"))
     pairs = list(by_user(Dataset(users, examples)))
-    assert [(user.id, [one.id for one in asked]) for user, asked in pairs] == [("a", ["1"]), ("b", ["0", "2"])]
+    assert [(user.id, [one.id for one in asked]) for user, asked in pairs] == [
+        ("a", ["1"]),
+        ("b", ["0", "2"]),
+    ]

@@ -19,7 +19,15 @@ ROWS = {
         ("T", "A"),
     ),
     "longlamp_topic": (
-        {"author": "u", "gender": "f", "age": 3, "date": "2004-06-25", "input": "I", "summary": "S", "output": "G"},
+        {
+            "author": "u",
+            "gender": "f",
+            "age": 3,
+            "date": "2004-06-25",
+            "input": "I",
+            "summary": "S",
+            "output": "G",
+        },
         {"summary": "S", "content": "C", "date": "2004-06-25"},
         ("S", "C"),
     ),
@@ -47,7 +55,10 @@ def test_columns_ids_and_times(tmp_path, task):
     dataset = read_longlamp(path, task)
     [only] = dataset.users["u"].history
     assert (only.input, only.output, only.task) == (said, given, task)
-    assert [(one.id, one.input, one.target) for one in dataset.examples] == [("u/0", "I", "G"), ("u/1", "J", "G")]
+    assert [(one.id, one.input, one.target) for one in dataset.examples] == [
+        ("u/0", "I", "G"),
+        ("u/1", "J", "G"),
+    ]
     assert only.time < dataset.examples[0].time
     assert dataset.users["u"].profile is None
 
@@ -55,8 +66,14 @@ def test_columns_ids_and_times(tmp_path, task):
 @pytest.mark.parametrize("task", COLUMNS)
 def test_rows_without_dates_and_with_bad_items(tmp_path, task):
     row, item, _ = ROWS[task]
-    row, item = ({key: value for key, value in one.items() if key not in ("date", "year")} for one in (row, item))
-    rows = [row | {"profile": [item, {}, item]}, row | {"profile": 5}, row | {COLUMNS[task].user: None, "profile": []}]
+    row, item = (
+        {key: value for key, value in one.items() if key not in ("date", "year")} for one in (row, item)
+    )
+    rows = [
+        row | {"profile": [item, {}, item]},
+        row | {"profile": 5},
+        row | {COLUMNS[task].user: None, "profile": []},
+    ]
     report = Report()
     dataset = read_longlamp(write(tmp_path / "f.jsonl", rows), task, "skip", report)
     assert len(dataset.users["u"].history) == 2 and len(dataset.examples) == 1
@@ -102,7 +119,11 @@ def test_personal_reddit(tmp_path):
     assert dataset.users["u"].profile == "age: 21\nbirth city country: Rotterdam"
     assert dataset.users["u"].history[0] == Interaction("q0", "r0", None, "personal_reddit")
     assert len(dataset.users["u"].history) == 8
-    assert [(one.id, one.target) for one in dataset.examples] == [("u/8", "r9"), ("u/9", "r10"), ("v/0", "r1")]
+    assert [(one.id, one.target) for one in dataset.examples] == [
+        ("u/8", "r9"),
+        ("u/9", "r10"),
+        ("v/0", "r1"),
+    ]
     assert dataset.users["v"].history == ()
 
 
@@ -146,7 +167,13 @@ def test_empathic(tmp_path):
 
 @pytest.mark.parametrize(
     "row",
-    ["m\tu\t1", 'm\tu\t1\t5\t"open\t26\t7\t1', "m\t\t1\t5\tessay\t26\t7\t1", "m\tu\t1\t5\tes\0say\t26\t7.0\t", "x"],
+    [
+        "m\tu\t1",
+        'm\tu\t1\t5\t"open\t26\t7\t1',
+        "m\t\t1\t5\tessay\t26\t7\t1",
+        "m\tu\t1\t5\tes\0say\t26\t7.0\t",
+        "x",
+    ],
 )
 def test_bad_empathic_rows(tmp_path, row):
     good = "m\tu\t1\t5\tessay\t26\t7.0\t"
