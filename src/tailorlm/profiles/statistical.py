@@ -16,7 +16,7 @@ from tailorlm.profiles.number import number
 from tailorlm.profiles.offers import LONGEST_OPTION, listed
 from tailorlm.profiles.profile import Profile, Statement
 
-VERSION = "statistical-1"
+VERSION = "statistical-2"
 AMOUNTS = ((0, "no history yet"), (2, "very little history"), (8, "a little history"), (20, "some history"))
 MOSTLY = 0.8
 LONGEST_LABEL = 40

@@ -1,4 +1,4 @@
-"""A deterministic encoder that needs no model: vectors from a digest of the text, and a count of the texts seen."""
+"""A deterministic encoder that needs no model: vectors from digests of texts, and the texts it saw."""
 
 import hashlib
 
@@ -17,7 +17,9 @@ class DigestEncoder:
 
     def __call__(self, texts):
         self.seen += texts
-        rows = [[byte - 127.5 for byte in hashlib.sha256(text.encode()).digest()[: self.size]] for text in texts]
+        rows = [
+            [byte - 127.5 for byte in hashlib.sha256(text.encode()).digest()[: self.size]] for text in texts
+        ]
         return unit_scale(torch.tensor(rows).reshape(len(texts), self.size))
 
 

@@ -41,7 +41,11 @@ class Server:
         with self.lock:
             self.busy -= 1
         text = "re: " + body["messages"][0]["content"]
-        payload = reply if reply is not None else {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
+        payload = (
+            reply
+            if reply is not None
+            else {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
+        )
         data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         handler.send_response(status)
         for name, value in headers.items():
@@ -152,7 +156,9 @@ def test_after_a_failure_no_more_prompts_are_sent(server):
     assert len(server.requests) < 10
 
 
-@pytest.mark.parametrize("bad", [{"url": "ftp://x/v1"}, {"url": "localhost:80"}, {"timeout": 0}, {"concurrency": 0}])
+@pytest.mark.parametrize(
+    "bad", [{"url": "ftp://x/v1"}, {"url": "localhost:80"}, {"timeout": 0}, {"concurrency": 0}]
+)
 def test_bad_settings_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         Settings(**{"url": "http://x/v1", "model": "m", **bad})

@@ -11,9 +11,15 @@ from tailorlm.profiles.offers import finder, listed, named
     ("text", "expected"),
     [
         ("tags: comedy, drama", {"comedy", "drama"}),
-        ("tags: [sci-fi, based on a book, comedy] description: a long film, with a dog", {"sci-fi", "based on a book", "comedy"}),
+        (
+            "tags: [sci-fi, based on a book, comedy] description: a long film, with a dog",
+            {"sci-fi", "based on a book", "comedy"},
+        ),
         ("choose comedy / horror / drama?", {"horror", "drama", "choose comedy"}),
-        ("comedy, horror, or drama. a dog barks, drama ensues in the village of the damned today", {"comedy", "horror", "drama"}),
+        (
+            "comedy, horror, or drama. a dog barks, drama ensues in the village of the damned today",
+            {"comedy", "horror", "drama"},
+        ),
         ("one of: comedy | drama\nplot: a dog", {"comedy", "drama"}),
         ("a comedy about a drama", set()),
         ("comedy", set()),
@@ -31,7 +37,11 @@ def test_named_labels_are_whole_words_and_the_longest_match():
 
 
 def test_what_lists_and_words_do_not_say_is_all_on_offer():
-    items = [Interaction("tags: x, y", "X"), Interaction("a film", "z"), Interaction("between x and z it is", "z")]
+    items = [
+        Interaction("tags: x, y", "X"),
+        Interaction("a film", "z"),
+        Interaction("between x and z it is", "z"),
+    ]
     assert choices(items, ("w",)) == [
         ("x", frozenset("xy")),
         ("z", frozenset("wxyz")),

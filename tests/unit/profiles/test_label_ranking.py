@@ -1,4 +1,4 @@
-"""The exact ranking posterior against the sum over all permutations, and Luce scores against their definition."""
+"""The exact ranking posterior against the sum over all permutations; Luce scores against their definition."""
 
 import math
 import random

@@ -57,14 +57,18 @@ def test_a_random_sample_is_seeded_and_in_order():
 def test_the_version_names_the_sampling_and_every_word():
     assert Template().version.startswith("llm-1:newest-20:")
     assert Template(sample="random", seed=7, items=9).version.startswith("llm-1:random-9-seed-7:")
-    versions = {Template().version, Template(instruction="x").version, Template(item="{output}").version,
-                Template(headings=("a",)).version, Template(sensitive=()).version, Template(item_chars=99).version}  # fmt: skip
+    changes = ({"instruction": "x"}, {"item": "{output}"}, {"headings": ("a",)}, {"sensitive": ()})
+    versions = {Template(**change).version for change in ({}, {"item_chars": 99}, *changes)}
     assert len(versions) == 6
 
 
 def test_a_template_is_replaceable_from_a_recipe():
-    template = settings(Template, {"instruction": "About {task}: {headings}", "headings": ["likes"], "items": 1})
-    assert prompt(template, "u", user(2).history, "movie_tagging").startswith("About movie tagging: - likes\n\n")
+    template = settings(
+        Template, {"instruction": "About {task}: {headings}", "headings": ["likes"], "items": 1}
+    )
+    assert prompt(template, "u", user(2).history, "movie_tagging").startswith(
+        "About movie tagging: - likes\n\n"
+    )
 
 
 @pytest.mark.parametrize("bad", [{"items": 0}, {"item_chars": 3}, {"item": "{input}"}])
@@ -114,7 +118,10 @@ def test_too_few_replies_are_noticed():
     ("reply", "expected"),
     [
         ("tone: dry\nform: lists", {"tone": "tone: dry", "form": "form: lists"}),
-        ("1. **Tone:** dry\n2) FORM: lists\n   and tables", {"tone": "tone: dry", "form": "form: lists and tables"}),
+        (
+            "1. **Tone:** dry\n2) FORM: lists\n   and tables",
+            {"tone": "tone: dry", "form": "form: lists and tables"},
+        ),
         ("Here it is\ntone: dry", {"summary": "Here it is", "tone": "tone: dry"}),
         ("They like tea: much", {"summary": "They like tea: much"}),
         ("tone: dry\ntone: warm", {"tone": "tone: dry warm"}),

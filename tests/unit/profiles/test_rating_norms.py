@@ -32,7 +32,12 @@ def test_ridge_solution_is_the_closed_form():
 
     from tailorlm.profiles.norms import _fit
 
-    pairs = [(frozenset(("a", "b")), 5.0), (frozenset("a"), 4.0), (frozenset("b"), 2.0), (frozenset(), 1.0)] * 5
+    pairs = [
+        (frozenset(("a", "b")), 5.0),
+        (frozenset("a"), 4.0),
+        (frozenset("b"), 2.0),
+        (frozenset(), 1.0),
+    ] * 5
     norms = _fit(pairs, 10, 5, 3.0)
     x = np.array([["a" in w, "b" in w] for w, _ in pairs], dtype=float)
     y = np.array([v for _, v in pairs])
@@ -61,7 +66,17 @@ def test_leaning_finds_offset_and_stretch_despite_an_outlier():
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("4", 4), (" 4.5 ", 4.5), ("4/5", 4), ("3 stars", 3), ("-1", -1), ("2,5", 2.5), ("four", None), ("4 of 5", None), ("", None)],
+    [
+        ("4", 4),
+        (" 4.5 ", 4.5),
+        ("4/5", 4),
+        ("3 stars", 3),
+        ("-1", -1),
+        ("2,5", 2.5),
+        ("four", None),
+        ("4 of 5", None),
+        ("", None),
+    ],
 )
 def test_whole_outputs_are_read_as_numbers(text, value):
     assert number(text) == value

@@ -115,7 +115,13 @@ STYLES = {
         "title": "Rain Hits The Town",
         "sentence": "Rain hits the town",
     },
-    "ending": {"full stop": ".", "exclamation mark": "!", "question mark": "?", "ellipsis": "...", "without": ""},
+    "ending": {
+        "full stop": ".",
+        "exclamation mark": "!",
+        "question mark": "?",
+        "ellipsis": "...",
+        "without": "",
+    },
 }
 
 
@@ -135,7 +141,9 @@ def test_one_item_in_ten_off_trait_changes_nothing(case, ending):
 
 def test_emoji_opener_and_length_are_put_into_words():
     history = [
-        Interaction("Write a post: the bus was late again today", f"ok so the bus was late {sign}", None, "tweet")
+        Interaction(
+            "Write a post: the bus was late again today", f"ok so the bus was late {sign}", None, "tweet"
+        )
         for sign in ("🔥", "🔥", "🔥🔥", "")
     ]
     found = said(summarise("u", history))
@@ -146,7 +154,9 @@ def test_emoji_opener_and_length_are_put_into_words():
 
 
 def test_favourite_words_are_the_users_own():
-    history = [Interaction(f"the film {n} was long", f"film {n} is splendid, honest", None, "t") for n in range(5)]
+    history = [
+        Interaction(f"the film {n} was long", f"film {n} is splendid, honest", None, "t") for n in range(5)
+    ]
     assert said(summarise("u", history))["t: terms"] == "t: favours the words honest, splendid"
 
 
@@ -168,7 +178,9 @@ def world(rng, bias, stretch, count):
 
 def test_norms_tell_strict_from_generous_and_narrow_from_wide():
     rng = random.Random(0)
-    crowd = [item for _ in range(200) for item in world(rng, rng.choice((-1, 0, 1)), rng.choice((0.5, 1, 2)), 8)]
+    crowd = [
+        item for _ in range(200) for item in world(rng, rng.choice((-1, 0, 1)), rng.choice((0.5, 1, 2)), 8)
+    ]
     norms = fit_norms(crowd)
     strict = summarise("u", list(world(rng, -1, 1, 12)), norms=norms)
     wide = said(summarise("u", list(world(rng, 0, 2, 12)), norms=norms))
@@ -183,7 +195,9 @@ def test_a_population_shares_few_texts_and_facets():
     texts, facets = set(), set()
     for _ in range(300):
         ranking = rng.sample(TAGS, len(TAGS))
-        profile = summarise("u", list(movies(ranking, rng.randint(2, 10), rng, 0.1)), None, {"movie_tagging": TAGS})
+        profile = summarise(
+            "u", list(movies(ranking, rng.randint(2, 10), rng, 0.1)), None, {"movie_tagging": TAGS}
+        )
         texts |= {s.text for s in profile.statements}
         facets |= {s.facet for s in profile.statements}
     assert len(facets) == 1 + len(TAGS)
@@ -206,7 +220,12 @@ def test_the_ranking_predicts_the_next_choice():
     assert right / total > 0.72
 
 
-@given(st.lists(st.tuples(st.text(max_size=60), st.text(max_size=60), st.sampled_from([None, "a", "b_c"])), max_size=12))
+@given(
+    st.lists(
+        st.tuples(st.text(max_size=60), st.text(max_size=60), st.sampled_from([None, "a", "b_c"])),
+        max_size=12,
+    )
+)
 @settings(max_examples=150, deadline=None)
 def test_any_text_is_summarised_with_one_statement_a_facet(rows):
     profile = summarise("u", [Interaction(i, o, None, t) for i, o, t in rows])

@@ -1,4 +1,4 @@
-"""Vector tables: the three modes, missing slots, unknown facets, and the leak test on summaries and vectors."""
+"""Vector tables: the three modes, missing slots, unknown facets, and the leak test."""
 
 from dataclasses import replace
 
