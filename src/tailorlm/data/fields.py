@@ -118,8 +118,14 @@ def items(value: object, field: str) -> list[object]:
     return value
 
 
+class Repeated(dict[str, object]):
+    """A JSON object in which a key stands twice: nobody can say which value is meant."""
+
+
 def table(value: object, field: str) -> dict[str, object]:
-    """A JSON object."""
+    """A JSON object with every key once."""
+    if isinstance(value, Repeated):
+        raise FieldError(field, "a key stands twice in the object")
     if not isinstance(value, dict):
         raise expect(value, "an object", field)
     return value

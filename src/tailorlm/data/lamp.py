@@ -94,7 +94,8 @@ def document(path: Path) -> object:
             content = handle.read(MAX_FILE + 1)
         if len(content) > MAX_FILE:
             raise FieldError("", f"more than {MAX_FILE} bytes, the limit of a JSON document")
-        return parse(decode(content.removeprefix(b"\xef\xbb\xbf")))
+        found = parse(decode(content.removeprefix(b"\xef\xbb\xbf")))
+        return table(found, "") if isinstance(found, dict) else found
     except FieldError as error:
         reason = error.reason
     except (OSError, EOFError, zlib.error):

@@ -20,11 +20,13 @@ from tailorlm.data.reddit import read_reddit
 
 CALM = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 CANARY = "zebrasecret"
-KEYS = (
-    "user_id history profile queries input output time task id date year name author reviewerId title abstract text "
-    "score tag description category summary content reviewText overall question_asked response personality golds "
-    "response_id article_id essay"
-).split()
+KEYS = [
+    "user_id", "history", "profile", "queries", "input", "output", "time",
+    "task", "id", "date", "year", "name", "author", "reviewerId",
+    "title", "abstract", "text", "score", "tag", "description", "category",
+    "summary", "content", "reviewText", "overall", "question_asked", "response", "personality",
+    "golds", "response_id", "article_id", "essay",
+]  # fmt: skip
 
 strange = st.sampled_from(
     [

@@ -75,9 +75,23 @@ def test_gzip_bom_and_windows_line_ends(tmp_path):
         ("{", "", "not JSON"),
         ("[1]", "", "expected an object, found a list"),
         ('{"user_id": "u", "user_id": "v", "history": []}', "", "a key stands twice"),
-        ('{"user_id": "u", "history": [], "x": NaN}', "", "NaN is no number"),
-        ('{"user_id": "u", "history": [], "x": -Infinity}', "", "-Infinity is no number"),
-        ('{"user_id": "u", "history": [], "x": ' + "9" * 5000 + "}", "", "thousands of digits"),
+        (
+            '{"user_id": "u", "history": [{"input": "a", "output": "b", "input": "c"}]}',
+            "history[0]",
+            "stands twice",
+        ),
+        ('{"user_id": NaN, "history": []}', "user_id", "found a number"),
+        (
+            '{"user_id": "u", "history": [{"input": "a", "output": "b", "time": NaN}]}',
+            "history[0].time",
+            "years",
+        ),
+        (user("u", item(time=float("-inf"))), "history[0].time", "years"),
+        (
+            f'{{"user_id": "u", "history": [{{"input": "a", "output": "b", "time": {"9" * 5000}}}]}}',
+            "history[0].time",
+            "y",
+        ),
         ("[" * 100_000, "", "nested too deeply"),
         ('{"a":' * 100_000, "", "nested too deeply"),
         ({"history": []}, "user_id", "missing"),
@@ -190,6 +204,12 @@ def test_a_query_of_a_day_is_after_that_days_items(tmp_path):
         write(tmp_path / "f.jsonl", user("u", item(time="2014-04-22T23:00:00Z"), queries=queries))
     )
     assert query.time > found.history[0].time
+
+
+def test_odd_json_in_keys_that_are_not_ours_is_ignored(tmp_path):
+    line = '{"user_id": "u", "history": [], "x": [NaN, Infinity, %s, {"a": 1, "a": 2}]}' % ("9" * 5000)
+    users, report = skipped(write(tmp_path / "f.jsonl", line))
+    assert [user.id for user in users] == ["u"] and report.count == 0 and report.notes == {"ignored x": 1}
 
 
 def test_keys_that_are_not_ours_are_counted(tmp_path):

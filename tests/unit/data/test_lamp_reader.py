@@ -96,6 +96,8 @@ def test_an_empty_profile_is_an_empty_history(tmp_path):
     ("bad", "field", "reason"),
     [
         (5, "", "expected an object"),
+        (question(float("nan")), "id", "found a number"),
+        (question(10**15), "id", "found a number"),
         (question() | {"id": None}, "id", "expected text, found null"),
         (question(True), "id", "found true or false"),
         ({"id": "1", "profile": []}, "input", "missing"),
@@ -175,7 +177,7 @@ def test_the_outputs_of_another_task_are_a_problem(tmp_path):
         ("", "not JSON"),
         ("[{", "not JSON"),
         ("[" * 100_000, "nested too deeply"),
-        ('[{"id": NaN}]', "NaN"),
+        ('{"golds": [], "golds": []}', "a key stands twice"),
         ("{}", "expected a JSON array"),
         ("[]", "name the task"),
         ('[{"id": "1", "input": "secret zebra", "profile": []}]', "name the task"),
