@@ -30,8 +30,8 @@ _BROKEN = (OSError, EOFError, zlib.error)
 
 def open_bytes(path: Path) -> BinaryIO:
     """The bytes of a regular file, decompressed if named .gz; DataError where there are none."""
-    reason = "no such file" if not path.exists() else "" if path.is_file() else "not a regular file"
     try:
+        reason = "no such file" if not path.exists() else "" if path.is_file() else "not a regular file"
         if not reason:
             return cast(BinaryIO, gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb"))
     except OSError as error:

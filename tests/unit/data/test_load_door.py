@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from tailorlm.data.jsonl import read_users
 from tailorlm.data.load import by_user, load, outputs_of, splits, stream
 from tailorlm.data.problems import DataError, Report
 from tailorlm.data.records import Dataset, Example, User
@@ -101,6 +102,9 @@ def test_what_has_no_reader_is_refused(tmp_path, name):
 def test_nothing_there(tmp_path):
     with pytest.raises(DataError, match="a folder without"):
         load(tmp_path)
+    assert splits(tmp_path / "f.jsonl") == {"f.jsonl": tmp_path / "f.jsonl"}
+    with pytest.raises(DataError, match="too long"):
+        list(read_users(tmp_path / f"{'x' * 300}.jsonl"))
     for name in ("f.jsonl", "f.json", "f.tsv"):
         with pytest.raises(DataError, match="no such file"):
             load(tmp_path / name)
