@@ -1,0 +1,103 @@
+"""A bench from a recipe: the base model, its fingerprint, the encoder, the profiler.
+
+Knows nothing of training. A fingerprint says whether two loaded models are the same, wherever they came from.
+Source: design section 3 (another base or encoder is refused with expected and found).
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tailorlm.adapters.lora import LoraSpace
+from tailorlm.assembly.datasets import task_of
+from tailorlm.assembly.profilers import Known, Profilers, make
+from tailorlm.assembly.recipes import BaseSettings, EncoderSettings, ProfileSettings
+from tailorlm.backbone.generate import generate
+from tailorlm.backbone.inject import Injector
+from tailorlm.backbone.model import Backbone
+from tailorlm.methods.source import Bench, Profiler
+from tailorlm.profiles.base_states import BaseStatesEncoder
+from tailorlm.profiles.cache import CachedEncoder
+from tailorlm.profiles.encode import Encoder, SentenceEncoder
+from tailorlm.profiles.profile import Complete
+
+SAMPLED = 16
+
+
+def load_base(settings: BaseSettings) -> Backbone:
+    """The model; a folder's id is its absolute path, so that a checkpoint finds it from anywhere.
+
+    ValueError where there is neither such a folder nor such a model.
+    """
+    folder = Path(settings.name).expanduser()
+    name = str(folder.resolve()) if folder.is_dir() else settings.name
+    if not folder.is_dir() and (settings.name.startswith((".", "/", "~")) or settings.name.count("/") > 1):
+        raise ValueError(f"base.name {settings.name}: no such folder")
+    try:
+        return Backbone.load(name, settings.revision, settings.dtype, settings.device, settings.checkpointing)
+    except OSError as error:
+        raise ValueError(f"base.name {settings.name}: {str(error).strip().splitlines()[0]}") from error
+
+
+@torch.no_grad()
+def fingerprint(backbone: Backbone) -> str:
+    """A digest of every weight's name, shape and some numbers (as bfloat16), and of the chat template.
+
+    The same for a model loaded in float32 and in bfloat16.
+    """
+    found = hashlib.sha256(f"{len(backbone.tokenizer)}{backbone.tokenizer.chat_template}".encode())
+    for name, weight in sorted(backbone.model.named_parameters()):
+        places = torch.linspace(0, weight.numel() - 1, SAMPLED, dtype=torch.float64).long().to(weight.device)
+        sample = weight.flatten()[places].to(torch.bfloat16).view(torch.int16).cpu()
+        found.update(f"{name}{tuple(weight.shape)}{sample.tolist()}".encode())
+    return found.hexdigest()[:32]
+
+
+def make_encoder(settings: EncoderSettings, backbone: Backbone) -> Encoder:
+    """The encoder of the settings. ValueError where no such model can be loaded."""
+    try:
+        encoder: Encoder = _encoder(settings, backbone)
+    except OSError as error:
+        raise ValueError(f"encoder.name {settings.name}: {str(error).strip().splitlines()[0]}") from error
+    return CachedEncoder(encoder, settings.cache) if settings.cache else encoder
+
+
+def _encoder(settings: EncoderSettings, backbone: Backbone) -> Any:
+    if settings.kind == "sentence":
+        return SentenceEncoder(settings.name, str(backbone.device), on_long=settings.on_long)
+    return BaseStatesEncoder.of_model(
+        backbone.model, backbone.tokenizer, f"base:{fingerprint(backbone)}",
+        pooling=settings.pooling, on_long=settings.on_long,
+    )  # fmt: skip
+
+
+def truncated(encoder: Encoder | None) -> int:
+    """How many texts the encoder has cut so far."""
+    inner = encoder.encoder if isinstance(encoder, CachedEncoder) else encoder
+    return int(getattr(inner, "truncated", 0))
+
+
+def completions(backbone: Backbone, max_new_tokens: int) -> Complete:
+    """The base model, without adapters, as a writer of summaries."""
+    # An injector wants some space; without adapters it does nothing.
+    injector = Injector(backbone.model, LoraSpace(backbone.sites(backbone.linear_names()[:1]), 1))
+
+    def complete(prompts: Any) -> list[str]:
+        turns = [[{"role": "user", "content": prompt}] for prompt in prompts]
+        return generate(backbone, injector, turns, None, [-1] * len(turns), max_new_tokens)
+
+    return complete
+
+
+def make_profilers(settings: ProfileSettings, known: Known, backbone: Backbone) -> Profilers:
+    """The profiler of the settings, with the base model as the writer where it is one."""
+    asks_base = settings.kind == "llm" and settings.endpoint is None
+    complete = completions(backbone, settings.max_new_tokens) if asks_base else None
+    return make(settings, known, complete, backbone.id)
+
+
+def make_bench(backbone: Backbone, profile: Profiler, encoder: Encoder | None, max_tokens: int) -> Bench:
+    """The bench of all methods; rows are at most as long as the model's positions."""
+    return Bench(backbone, task_of, profile, encoder, min(max_tokens, backbone.max_tokens))

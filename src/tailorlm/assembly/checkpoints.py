@@ -1,0 +1,124 @@
+"""A trained hypernetwork with all that using it takes, in its checkpoint's meta, and back.
+
+`Use` is the part that profiles and prompts need at use: how histories are put into words, norms, the encoder, the
+base's fingerprint. A checkpoint is untrusted: every field is checked, and no address or path in it is followed for
+users' text. Source: design section 3.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from tailorlm import recipe as toml
+from tailorlm.assembly.benches import fingerprint
+from tailorlm.assembly.profilers import Known
+from tailorlm.assembly.recipes import EncoderSettings, ProfileSettings, plain
+from tailorlm.backbone.model import Backbone
+from tailorlm.hypernet.checkpoint import check, save_pretrained
+from tailorlm.hypernet.config import BadCheckpoint, Meta
+from tailorlm.hypernet.network import Hypernet
+from tailorlm.methods import p2p
+from tailorlm.methods.lora import LoraSettings
+from tailorlm.methods.source import Bench
+from tailorlm.profiles.norms import Norms
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """What a checkpoint's meta says under "use"; every field has a default, so that other people's meta serves.
+
+    `scope`: an adapter a user ("all") or one a user and task, of `tasks`. `fingerprint`: of the base; "" unknown.
+    """
+
+    scope: Literal["all", "task"] = "all"
+    tasks: tuple[str, ...] = ()
+    fingerprint: str = ""
+    max_tokens: int = 1024
+    profile: ProfileSettings = field(default_factory=ProfileSettings)
+    encoder: EncoderSettings | None = None
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    norms: Mapping[str, Norms] = field(default_factory=dict)
+
+    @property
+    def known(self) -> Known:
+        """What the profiler learned in training."""
+        return Known(self.labels, self.norms)
+
+
+def use_of(
+    bench: Bench, source: p2p.Source, profile: ProfileSettings, encoder: EncoderSettings, known: Known,
+    tasks: tuple[str, ...] = (),
+) -> Use:  # fmt: skip
+    """What to save of a bench and its trained source. Addresses and cache folders are this machine's: left out."""
+    return Use(
+        scope=source.settings.cuts.scope, tasks=tasks, fingerprint=fingerprint(bench.backbone),
+        max_tokens=bench.max_tokens, profile=replace(profile, endpoint=None), encoder=replace(encoder, cache=""),
+        labels=known.labels, norms=known.norms,
+    )  # fmt: skip
+
+
+def meta_of(bench: Bench, source: p2p.Source, template: str, use: Use, recipe: Mapping[str, Any]) -> Meta:
+    """The meta of a trained source. RuntimeError before it is trained."""
+    if source.hypernet is None or bench.encoder is None:
+        raise RuntimeError("there is no trained network to save: call prepare first")
+    return Meta.of(
+        source.hypernet, base_id=bench.backbone.id, base_revision=bench.backbone.revision,
+        encoder_id=bench.encoder.id, template=template, facets=source.facets,
+        recipe={"use": plain(use), **recipe},
+    )  # fmt: skip
+
+
+def save(directory: Path, source: p2p.Source, meta: Meta) -> None:
+    """The checkpoint, both files whole or not at all."""
+    assert source.hypernet is not None
+    save_pretrained(directory, source.hypernet, meta)
+
+
+def read_use(meta: Meta) -> Use:
+    """The "use" table of a meta; BadCheckpoint names the field that is not right."""
+    found = meta.recipe.get("use", {})
+    try:
+        use = toml.settings(Use, found if isinstance(found, Mapping) else {"use": found}, "recipe.use")
+    except ValueError as error:
+        raise BadCheckpoint(f"config.json: {error}") from None
+    return use
+
+
+def encoder_settings(meta: Meta, use: Use) -> EncoderSettings:
+    """The encoder by the meta's id, where the "use" table does not say."""
+    return use.encoder or EncoderSettings(name=meta.encoder_id.rpartition("@")[0] or meta.encoder_id)
+
+
+def check_base(meta: Meta, use: Use, backbone: Backbone) -> None:
+    """BadCheckpoint, with expected and found, unless the loaded model is the one that the checkpoint was made for.
+
+    Where it lies does not matter: its weights do. In float16 numbers are rounded otherwise, and only sites are
+    compared.
+    """
+    try:
+        sites = backbone.sites(sorted({site.module for site in meta.sites}))
+    except ValueError as error:
+        raise BadCheckpoint(f"this checkpoint was made for {meta.base_id}; {error}") from None
+    check(meta, sites=sites)
+    found = fingerprint(backbone) if use.fingerprint and backbone.dtype != torch.float16 else use.fingerprint
+    if found != use.fingerprint:
+        raise BadCheckpoint(
+            f"this checkpoint was made for {meta.base_id} with weights of fingerprint {use.fingerprint}; "
+            f"{backbone.id} has {found}"
+        )
+
+
+def restore(bench: Bench, hypernet: Hypernet, meta: Meta, use: Use) -> p2p.Source:
+    """The method with the trained network in it."""
+    lora = LoraSettings(
+        targets=tuple(sorted({site.module for site in meta.sites})), rank=meta.rank,
+        alpha=meta.scaling * meta.rank, rslora=False,
+    )  # fmt: skip
+    net = p2p.NetSettings(pool=hypernet.settings["pool"], head=hypernet.settings["head"])
+    settings = p2p.Settings(lora=lora, net=net, cuts=p2p.CutSettings(scope=use.scope))
+    source = p2p.Source(bench, settings)
+    source.restore(hypernet, meta.facets)
+    return source

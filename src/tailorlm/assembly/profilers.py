@@ -1,0 +1,92 @@
+"""How users' histories are put into words, as a recipe says; all kinds behind one call over many users.
+
+Knows nothing of encoders or networks. What a statistical profile has learned of training users (rating norms) is
+kept with the checkpoint. Source: P2P section 2.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tailorlm.assembly.datasets import task_of
+from tailorlm.assembly.recipes import ProfileSettings
+from tailorlm.data.records import Interaction, User
+from tailorlm.methods.source import Profiler
+from tailorlm.profiles import given
+from tailorlm.profiles.endpoint import Endpoint
+from tailorlm.profiles.llm import Summariser
+from tailorlm.profiles.norms import Norms, fit_norms
+from tailorlm.profiles.number import number
+from tailorlm.profiles.profile import Complete, Profile
+from tailorlm.profiles.statistical import summarise
+
+Profilers = Callable[[Sequence[User], str | None], list[Profile]]
+"""(users, task or None for all) -> a profile each, from the whole of each history."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What profiles rest on beside the user: tasks' label lists, and what training users rate; by task."""
+
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    norms: Mapping[str, Norms] = field(default_factory=dict)
+
+
+def learn(settings: ProfileSettings, users: Sequence[User]) -> Known:
+    """What `settings` asks to be known, from training users only."""
+    if settings.kind != "statistical":
+        return Known()
+    items = [item for user in users for item in user.history]
+    norms = fit_norms(items) if settings.norms else {}
+    labels = labels_of({item.task for item in items}) if settings.labels else {}
+    return Known(labels, {task or "": found for task, found in norms.items()})
+
+
+def labels_of(tasks: Iterable[str | None]) -> dict[str, tuple[str, ...]]:
+    """The label lists of the tasks that have one; numbers are ratings, and no labels."""
+    lists = {name: task_of(name).labels for name in sorted(filter(None, tasks))}
+    return {
+        name: labels
+        for name, labels in lists.items()
+        if labels and not all(number(label) is not None for label in labels)
+    }
+
+
+def make(settings: ProfileSettings, known: Known, complete: Complete | None = None, writer: str = "") -> Profilers:
+    """The profiler of `settings`; `llm` asks its endpoint, or `complete`, the model called `writer`.
+
+    ValueError for `llm` with neither.
+    """
+    match settings.kind:
+        case "statistical":
+            norms = {task or None: found for task, found in known.norms.items()}
+            labels = dict[str | None, Sequence[str]](known.labels)
+            return lambda users, task: [summarise(u.id, u.history, task, labels, norms) for u in users]
+        case "given":
+            return lambda users, task: [given.profile(user, task) for user in users]
+        case _:
+            return _summariser(settings, complete, writer)
+
+
+def _summariser(settings: ProfileSettings, complete: Complete | None, writer: str) -> Summariser:
+    if settings.endpoint is not None:
+        return Summariser(Endpoint(settings.endpoint), settings.endpoint.model, settings.template)
+    if complete is None:
+        raise ValueError("profile.kind is llm: it needs the base model, or a [profile.endpoint] table")
+    return Summariser(complete, writer, settings.template)
+
+
+def one_by_one(profilers: Profilers, users: Sequence[User]) -> Profiler:
+    """`profilers` for one history at a time, as training asks; each is made once.
+
+    Profile texts that came with `users` go with their ids.
+    """
+    given_texts = {user.id: user.profile for user in users}
+    made: dict[tuple[str, tuple[Interaction, ...], str | None], Profile] = {}
+
+    def profile(user_id: str, history: Sequence[Interaction], task: str | None) -> Profile:
+        key = (user_id, tuple(history), task)
+        if key not in made:
+            made[key] = profilers([User(user_id, key[1], given_texts.get(user_id))], task)[0]
+        return made[key]
+
+    return profile

@@ -1,0 +1,171 @@
+"""What a recipe may say, and how a TOML file becomes it. docs/cli.md has the tables in words.
+
+Knows nothing of what a method's table means: each method's own `Settings` reads it. Source: design section 5.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from tailorlm import recipe as toml
+from tailorlm.plugins import find
+from tailorlm.profiles.encode import MINILM
+from tailorlm.profiles.endpoint import Settings as EndpointSettings
+from tailorlm.profiles.templates import Template
+
+ROWS = ("base", "base_profile", "mt_lora", "p2p", "p2p_shuffled", "oppu")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseSettings:
+    """The language model: a hub id or a folder."""
+
+    name: str
+    revision: str | None = None
+    dtype: str = "auto"
+    device: str = "auto"
+    checkpointing: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSettings:
+    """Where the users are; paths are below `root` (`--data`), empty is `root` itself.
+
+    Without `dev`, `holdout` (a share) of the training file's users are kept for evaluation. `queries`: training
+    users' answered queries are training items too. `held`: a dev user without queries is asked the last so many
+    items of the history. `users`, `dev_users`: at most so many, in the order of the file; 0 is all.
+    """
+
+    root: str = ""
+    train: str = ""
+    train_split: str | None = None
+    dev: str | None = None
+    dev_split: str | None = None
+    holdout: float = 0.1
+    queries: bool = True
+    held: int = 2
+    users: int = 0
+    dev_users: int = 0
+    on_error: Literal["stop", "skip"] = "stop"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.holdout < 1:
+            raise ValueError(f"data.holdout is {self.holdout}; expected a share between 0 and 1")
+        for name in ("held", "users", "dev_users"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"data.{name} is {getattr(self, name)}; expected at least 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileSettings:
+    """How a history is put into words.
+
+    `statistical` counts (`labels`: with the tasks' own label lists; `norms`: ratings compared with what training
+    users give to the same words). `given` is the data's own profile text. `llm` asks the base model, or `endpoint`
+    where there is one, in the words of `template`.
+    """
+
+    kind: Literal["statistical", "given", "llm"] = "statistical"
+    labels: bool = True
+    norms: bool = False
+    template: Template = field(default_factory=Template)
+    endpoint: EndpointSettings | None = None
+    max_new_tokens: int = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderSettings:
+    """What turns statements into vectors: a sentence-transformers model, or the `base` model's own states.
+
+    `on_long`: a text over the encoder's limit stops the run, or is cut and counted. `cache`: a folder, or none.
+    """
+
+    kind: Literal["sentence", "base"] = "sentence"
+    name: str = MINILM
+    pooling: Literal["mean", "last"] = "mean"
+    on_long: Literal["error", "truncate"] = "error"
+    cache: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalSettings:
+    """`tailor eval`: its rows, how many users OPPU trains, rows at once, and draws of the bootstrap."""
+
+    rows: tuple[str, ...] = ("base", "mt_lora", "p2p", "p2p_shuffled")
+    oppu_users: int = 32
+    batch: int = 32
+    users_at_once: int = 256
+    resamples: int = 1000
+
+    def __post_init__(self) -> None:
+        odd = [row for row in self.rows if row not in ROWS]
+        if odd or not self.rows:
+            raise ValueError(f"eval.rows has {odd}; there are: {', '.join(ROWS)}")
+        for name in ("oppu_users", "batch", "users_at_once", "resamples"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"eval.{name} is {getattr(self, name)}; expected at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A whole run. `start`: P2P begins at MT-LoRA, or at the base. `max_tokens`: prompt and answer together."""
+
+    base: BaseSettings
+    seed: int = 0
+    start: Literal["mt_lora", "base"] = "mt_lora"
+    max_tokens: int = 1024
+    data: DataSettings = field(default_factory=DataSettings)
+    profile: ProfileSettings = field(default_factory=ProfileSettings)
+    encoder: EncoderSettings = field(default_factory=EncoderSettings)
+    methods: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    eval: EvalSettings = field(default_factory=EvalSettings)
+
+
+def read(path: str | Path, overrides: Sequence[str] = (), data: str | Path | None = None) -> Recipe:
+    """The recipe of a TOML file with `--set` overrides and `--data`. ValueError says what is wrong where."""
+    table = toml.load(path, overrides)
+    if data is not None:
+        table = {**table, "data": {**table.get("data", {}), "root": str(data)}}
+    return resolve(table)
+
+
+def resolve(table: Mapping[str, Any]) -> Recipe:
+    """The recipe of a table; every method's table is checked, and completed with the seed and the defaults."""
+    recipe = toml.settings(Recipe, table)
+    named = ["mt_lora", "p2p", *recipe.methods]
+    whole = {name: plain(method(recipe, name)) for name in dict.fromkeys(named)}
+    return toml.settings(Recipe, {**plain(recipe), "methods": whole})
+
+
+def method(recipe: Recipe, name: str) -> Any:
+    """The `Settings` of the method `name`; the recipe's seed is the method's own unless its table has one."""
+    cls = find("methods", name).Settings
+    table = seeded(cls, recipe.methods.get(name, {}), recipe.seed)
+    return toml.settings(cls, table, f"methods.{name}")
+
+
+def seeded(cls: type, table: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """The table with the seed wherever the settings have one and the table does not say it."""
+    names = {one.name: one for one in fields(cls)}
+    filled = dict(table)
+    if "seed" in names:
+        filled.setdefault("seed", seed)
+    inner = names["train"].default_factory if "train" in names else None
+    if callable(inner) and "seed" in {one.name for one in fields(cast(Any, inner))}:
+        filled["train"] = {"seed": seed, **filled.get("train", {})}
+    return filled
+
+
+def plain(settings: Any) -> dict[str, Any]:
+    """A dataclass as tables of plain values, None left out: what TOML and JSON can say."""
+    found = {one.name: getattr(settings, one.name) for one in fields(settings)}
+    return {name: _plain(value) for name, value in found.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "__dataclass_fields__"):
+        return plain(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

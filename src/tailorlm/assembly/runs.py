@@ -1,0 +1,101 @@
+"""A run's folder: private, with the resolved recipe, seed, versions and commit beside every result.
+
+Knows nothing of what ran. Source: design section 5.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from tailorlm import __version__
+from tailorlm import recipe as toml
+from tailorlm.assembly.recipes import Recipe, plain, resolve
+from tailorlm.training.checkpoints import make_private
+
+RECIPE, RUN = "recipe.toml", "run.json"
+PACKAGES = ("torch", "transformers", "accelerate", "peft", "sentence-transformers", "safetensors", "numpy")
+FREE = frozenset({"eval"})
+"""Tables that a run may change between training and evaluation: they change no trained number."""
+
+
+def open_run(directory: Path, recipe: Recipe) -> None:
+    """The private folder with `recipe.toml`; one that has another recipe's run is refused with the first difference."""
+    make_private(directory)
+    path = directory / RECIPE
+    if path.exists():
+        different = changed(plain(resolve(toml.load(path))), plain(recipe))
+        if different:
+            raise ValueError(f"{directory} holds a run of another recipe: {different[0]}; choose another --out")
+    write(path, toml.dump(plain(recipe)))
+
+
+def changed(saved: Mapping[str, Any], given: Mapping[str, Any], where: str = "") -> list[str]:
+    """What of two resolved recipes differs, a line each."""
+    lines = []
+    for name in sorted((saved.keys() | given.keys()) - (FREE if not where else frozenset())):
+        old, new, path = saved.get(name), given.get(name), f"{where}{name}"
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            lines += changed(old, new, f"{path}.")
+        elif old != new:
+            lines.append(f"{path}: saved {old!r}, given {new!r}")
+    return lines
+
+
+def provenance(seed: int) -> dict[str, Any]:
+    """Seed, commit, versions and machine."""
+    import torch
+
+    return {
+        "seed": seed,
+        "commit": commit(),
+        "versions": {"tailorlm": __version__, "python": platform.python_version(), **_versions()},
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> str:
+    """The source tree's commit, with "+changes" where it has any; "unknown" outside a checkout."""
+    here = str(Path(__file__).parent)
+    try:
+        head = _git(here, "rev-parse", "--short", "HEAD")
+        return head + ("+changes" if _git(here, "status", "--porcelain", "--", here) else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(here: str, *words: str) -> str:
+    done = subprocess.run(["git", "-C", here, *words], capture_output=True, check=True, text=True)
+    return done.stdout.strip()
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """JSON that a reader sees whole or not at all, readable by its owner only."""
+    write(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write(path: Path, text: str) -> None:
+    """A private text file, whole or not at all."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            out.write(text)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

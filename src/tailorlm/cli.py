@@ -1,0 +1,207 @@
+"""The command `tailor`: options, examples and exit codes. What commands do is in commands/, imported when called.
+
+Exit codes: 0 done, 2 wrong input, 1 failure, 130 interrupted. Errors are one line on standard error; --traceback or
+TAILOR_DEBUG=1 shows where they came from. Standard output has the result only, with --json as one JSON object.
+"""
+
+import json
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tailorlm import __version__
+from tailorlm.commands import faults
+from tailorlm.commands.result import show
+
+CODES = "Exit codes: 0 done, 1 failure, 2 wrong input, 130 interrupted."
+app = typer.Typer(
+    name="tailor", add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="A language model that fits each person: train a hypernetwork, personalise users, talk to the result.",
+    epilog=f"Start with: tailor demo. {CODES} --traceback anywhere (or TAILOR_DEBUG=1) shows where an error came from.",
+)  # fmt: skip
+data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at users' files.")
+app.add_typer(data_app, name="data")
+
+
+class OnError(StrEnum):
+    """What a malformed line does."""
+
+    stop = "stop"
+    skip = "skip"
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Split = Annotated[str | None, typer.Option(help="Which split of a folder with several: train, dev.")]
+Stop = Annotated[OnError, typer.Option(help="A malformed line: stop at it, or leave it out and count it.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Change a setting: table.key=value. May be repeated.")]
+Data = Annotated[Path | None, typer.Option(help="Where the data are: the recipe's data.root.")]
+Run = Annotated[Path | None, typer.Option("--out", help="The run's folder; runs/ and the recipe's name by default.")]
+Resume = Annotated[bool, typer.Option(help="Go on with a run that was stopped.")]
+Task = Annotated[str | None, typer.Option(help="The task, where the network has an adapter for each.")]
+Base = Annotated[str | None, typer.Option(help="Where the base model is, if not where the checkpoint says.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
+Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16, float16.")]
+Strength = Annotated[float, typer.Option(help="The adapters' effect: 0 is the base model, 1.5 the most.")]
+Checkpoint = Annotated[str, typer.Argument(help="A trained hypernetwork: a folder, or an id on the Hugging Face hub.")]
+Recipe = Annotated[Path, typer.Argument(help="A TOML file; recipes/ has some.")]
+
+
+def example(*commands: str) -> str:
+    """An epilog with examples and the exit codes."""
+    return "\n\n".join([*(f"Example: {command}" for command in commands), CODES])
+
+
+def version(wanted: bool) -> None:
+    """Print the version and stop."""
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def every(
+    version: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="The version.")] = False,
+) -> None:
+    """A language model that fits each person."""
+
+
+@app.command(epilog=example("tailor profile users.jsonl", "tailor profile users.jsonl --out profiles.jsonl"))
+def profile(
+    users: Annotated[Path, typer.Argument(help="Users as JSONL, or a folder of LaMP files.")],
+    out: Annotated[Path | None, typer.Option(help="Write JSONL here instead of to the screen.")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="In the words that this network was trained on.")] = None,
+    task: Task = None,
+    id: Annotated[str | None, typer.Option(help="This user only.")] = None,
+    facets: Annotated[bool, typer.Option("--facets", help='As "facet = statement" lines.')] = False,
+    on_error: Stop = OnError.stop,
+    split: Split = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say in words what users' histories show."""
+    from tailorlm.commands.profile import run
+
+    raise typer.Exit(show(run(users, out, checkpoint, task, id, facets, on_error.value, split), as_json))
+
+
+@app.command(epilog=example("tailor train recipes/movie_tagging.toml --set methods.p2p.train.steps=500"))
+def train(
+    recipe: Recipe, set: Set = None, data: Data = None, out: Run = None, resume: Resume = False, as_json: AsJson = False
+) -> None:
+    """Train a hypernetwork as a recipe says."""
+    from tailorlm.commands.training import run
+
+    raise typer.Exit(show(run(recipe, set or [], data, out, resume), as_json))
+
+
+@app.command(epilog=example("tailor eval recipes/movie_tagging.toml --data ../shared/data"))
+def eval(
+    recipe: Recipe, set: Set = None, data: Data = None, out: Run = None, resume: Resume = False, as_json: AsJson = False
+) -> None:
+    """Compare base, MT-LoRA, P2P, shuffled profiles and floors on unseen users; trains first where needed."""
+    from tailorlm.commands.evaluate import run
+
+    raise typer.Exit(show(run(recipe, set or [], data, out, resume), as_json))
+
+
+@app.command(epilog=example("tailor personalize runs/movie_tagging/checkpoint users.jsonl --out adapters"))
+def personalize(
+    checkpoint: Checkpoint,
+    users: Annotated[Path, typer.Argument(help="Users as JSONL, or a folder of LaMP files.")],
+    out: Annotated[Path, typer.Option(help="A PEFT folder for each user goes below this folder.")],
+    strength: Strength = 1.0,
+    task: Task = None,
+    base: Base = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    batch: Annotated[int, typer.Option(min=1, help="Users in one pass.")] = 64,
+    on_error: Stop = OnError.stop,
+    split: Split = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an adapter for each user, as PEFT folders that any engine reads."""
+    from tailorlm.commands.personalise import run
+
+    found = run(checkpoint, users, out, strength, task, base, device, dtype, batch, on_error.value, split)
+    raise typer.Exit(show(found, as_json))
+
+
+@app.command(epilog=example("tailor chat runs/movie_tagging/checkpoint --user ada.jsonl", "In it: /base /new /profile /quit"))
+def chat(
+    checkpoint: Checkpoint,
+    user: Annotated[Path, typer.Option(help="The user's JSONL line, in a file.")],
+    id: Annotated[str | None, typer.Option(help="Which user, where the file has several.")] = None,
+    task: Task = None,
+    strength: Strength = 1.0,
+    base: Base = None,
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="The longest answer.")] = 128,
+    temperature: Annotated[float, typer.Option(min=0.0, help="0 is greedy.")] = 0.0,
+    seed: Annotated[int | None, typer.Option(help="Of the sampling.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object an answer.")] = False,
+) -> None:
+    """Talk to the model as one user has tailored it; /base compares, /quit leaves."""
+    from tailorlm.commands.chat import run
+
+    found = run(checkpoint, user, id, task, strength, base, device, dtype, max_new_tokens, temperature, seed, as_json)
+    raise typer.Exit(found.code)
+
+
+@app.command(epilog=example("tailor demo --out runs/demo --seed 1"))
+def demo(
+    out: Annotated[Path, typer.Option(help="Where everything goes; an earlier demo there is replaced.")] = Path("runs/demo"),
+    seed: Annotated[int, typer.Option(help="Of the population and the training.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Train over a generated population and show what it does for users never seen: five minutes on two cores."""
+    from tailorlm.commands.demo import run
+
+    found = run(out, seed, as_json)
+    raise typer.Exit(show(found, True) if as_json else found.code)
+
+
+@app.command(epilog=example("tailor doctor", "tailor doctor --json"))
+def doctor(as_json: AsJson = False) -> None:
+    """Say what is installed, which dtype would be used and why, and what would be slow here."""
+    from tailorlm.commands.doctor import run
+
+    raise typer.Exit(show(run(), as_json))
+
+
+@data_app.command(epilog=example("tailor data check users.jsonl", "tailor data check ../shared/data/LaMP_3 --split dev"))
+def check(
+    path: Annotated[Path, typer.Argument(help="Users as JSONL, or a file or folder of LaMP, LongLaMP and the like.")],
+    on_error: Stop = OnError.skip,
+    split: Split = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count what is in a file: users, queries, lengths, labels, problems."""
+    from tailorlm.commands.checkdata import run
+
+    raise typer.Exit(show(run(path, on_error.value, split), as_json))
+
+
+def main() -> None:
+    """The console script: runs a command and turns an exception into a line and an exit code."""
+    words = [word for word in sys.argv[1:] if word != "--traceback"]
+    whole = len(words) < len(sys.argv) - 1 or os.environ.get("TAILOR_DEBUG", "") not in ("", "0")
+    try:
+        app(words, prog_name="tailor")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(faults.FAILED) from None
+    except (Exception, KeyboardInterrupt) as error:
+        if whole:
+            raise
+        if "--json" in words:
+            print(json.dumps({"error": faults.line_of(error), "code": faults.code_of(error)}))
+        print(f"tailor: {faults.line_of(error)}", file=sys.stderr)
+        raise SystemExit(faults.code_of(error)) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""`tailor train`: a recipe becomes a hypernetwork in a run's folder. Knows nothing of evaluation."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from tailorlm.commands.result import Result, tell
+
+
+def run(recipe: Path, overrides: Sequence[str], data: Path | None, out: Path | None, resume: bool) -> Result:
+    """Train, and say where the checkpoint is and what to do next."""
+    from tailorlm.assembly import build
+    from tailorlm.assembly.recipes import read
+
+    settings = read(recipe, overrides, data)
+    folder = out_of(recipe, out)
+    tell(f"training {recipe} in {folder}")
+    try:
+        checkpoint = build.train(settings, folder, resume)
+    except KeyboardInterrupt as stopped:
+        raise KeyboardInterrupt(f"{stopped} The same command with --resume goes on.".strip()) from None
+    found = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    return Result({"checkpoint": str(checkpoint), "run": str(folder), **found}, lines(checkpoint, recipe, folder, found))
+
+
+def out_of(recipe: Path, out: Path | None) -> Path:
+    """The run's folder: `out`, or runs/ and the recipe's name."""
+    return out if out is not None else Path("runs") / recipe.stem
+
+
+def lines(checkpoint: Path, recipe: Path, folder: Path, found: dict[str, object]) -> list[str]:
+    """What was made, and what to do with it."""
+    return [
+        f"{checkpoint}: trained on {found['training_users']} users, {found['training_items']} items, "
+        f"{found['facets']} facets, in {found['seconds']} s",
+        "next:",
+        f"  tailor eval {recipe} --out {folder}",
+        f"  tailor personalize {checkpoint} USERS --out adapters",
+    ]
