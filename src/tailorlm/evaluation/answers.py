@@ -18,7 +18,7 @@ class Row:
 
     split: str
     user_id: str
-    task: str
+    task: str  # "" where the data names none
     input: str
     target: str
     profile: tuple[str, ...]
@@ -41,13 +41,14 @@ def parse_row(line: str, where: str) -> Row:
         raise ValueError(f"{where}: no readable JSON") from None
     if not isinstance(raw, Mapping):
         raise ValueError(f"{where}: expected an object, found {type(raw).__name__}")
-    texts = {name: text_field(raw, name, where) for name in ("split", "user_id", "task", "input", "target")}
+    texts = {name: text_field(raw, name, where) for name in ("split", "user_id", "input", "target")}
+    task = "" if raw.get("task", "") is None else text_field(raw, "task", where)
     profile, outputs = raw.get("profile", []), raw.get("outputs")
     if not isinstance(profile, list) or not all(isinstance(line, str) for line in profile):
         raise ValueError(f'{where}: field "profile": expected a list of strings')
     if not isinstance(outputs, Mapping) or not all(isinstance(text, str) for text in outputs.values()):
         raise ValueError(f'{where}: field "outputs": expected {{method: text}}')
-    return Row(**texts, profile=tuple(profile), outputs=outputs)
+    return Row(**texts, task=task, profile=tuple(profile), outputs=outputs)
 
 
 def text_field(raw: Mapping[str, Any], name: str, where: str) -> str:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from tailorlm.evaluation.markup import Markup, element, joined
 from tailorlm.evaluation.quantities import DASH
 
-WIDTH = 360.0
-LEFT, RIGHT = 128.0, 52.0
+WIDTH = 336.0
+LEFT, RIGHT = 127.0, 58.0
 """Room for labels on the left and for values on the right of the plot."""
 
 
@@ -155,8 +155,8 @@ def log_chart(title: str, about: str, bars: Sequence[Bar], ticks: Sequence[tuple
 
 
 def decades(low: float, high: float) -> list[float]:
-    """Two to five powers of ten, evenly apart, around positive low..high."""
+    """Two to four powers of ten, evenly apart, around positive low..high."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    apart = max(1, -(-(last - first) // 4))
+    apart = max(1, -(-(last - first) // 3))
     steps = max(1, -(-(last - first) // apart))
     return [10.0 ** (first + apart * step) for step in range(steps + 1)]

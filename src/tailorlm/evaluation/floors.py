@@ -7,11 +7,11 @@ rounded mean; free text has no majority, so there every floor copies. Source: is
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from tailorlm.assembly.datasets import task_of
 from tailorlm.data.records import Example, Interaction, User
-from tailorlm.evaluation.scores import RATINGS
+from tailorlm.evaluation.scores import is_rating
 from tailorlm.metrics.rating import HIGH, LOW, number
 
-WRITTEN = frozenset({"headline", "tweet"})
 Common = Mapping[str | None, str]
 
 
@@ -23,7 +23,7 @@ def common_answers(users: Iterable[User]) -> dict[str | None, str]:
     counts: dict[str | None, Counter[str]] = {}
     for user in users:
         for item in user.history:
-            if item.task not in WRITTEN:
+            if not is_written(item.task):
                 counts.setdefault(item.task, Counter())[item.output.strip()] += 1
     return {task: middle(task, sorted(found), found) for task, found in counts.items()}
 
@@ -55,14 +55,14 @@ def payload(text: str) -> str:
 def own(example: Example, history: Sequence[Interaction], common: Common) -> str:
     """The floor of one example from one user's history."""
     said = [item.output.strip() for item in history if item.task == example.task]
-    if example.task in WRITTEN or not said:
+    if is_written(example.task) or not said:
         return fallback(example, common)
     return middle(example.task, list(dict.fromkeys(reversed(said))), Counter(said))
 
 
 def fallback(example: Example, common: Common) -> str:
     """The floor of one example from everybody's items; a copy where answers are written."""
-    if example.task in WRITTEN:
+    if is_written(example.task):
         return payload(example.input)
     if example.task not in common:
         known = sorted(map(str, common))
@@ -72,10 +72,15 @@ def fallback(example: Example, common: Common) -> str:
 
 def middle(task: str | None, said: Sequence[str], counts: Counter[str]) -> str:
     """The mean rating rounded half up, or the first of the most frequent labels in the order of `said`."""
-    if task not in RATINGS:
+    if not is_rating(task):
         return max(said, key=lambda output: counts[output])
     total = sum(stars(task, output) * counts[output] for output in said)
     return str(int(total / counts.total() + 0.5))
+
+
+def is_written(task: str | None) -> bool:
+    """Whether a task's answers are free text."""
+    return task_of(task).labels is None
 
 
 def stars(task: str | None, output: str) -> float:

@@ -33,12 +33,21 @@ METHODS: dict[str, tuple[str, str]] = {
 TASKS = {
     "movie_tagging": "Movie tags",
     "rating": "Ratings",
-    "product_rating": "Ratings",
     "headline": "Headlines",
     "tweet": "Posts",
+    "lamp_1": "LaMP-1, citations",
+    "lamp_2m": "LaMP-2M, movie tags",
+    "lamp_2n": "LaMP-2N, news categories",
+    "lamp_3": "LaMP-3, product ratings",
+    "lamp_4": "LaMP-4, headlines",
+    "lamp_5": "LaMP-5, titles",
+    "lamp_6": "LaMP-6, subjects",
+    "lamp_7": "LaMP-7, tweets",
+    "plain": "Answers",
+    "": "Answers",
     "average": "Average",
 }
-SPLITS = {"random": "Unseen users", "ood": "Unseen kinds of users"}
+SPLITS = {"random": "Unseen users", "ood": "Unseen kinds of users", "dev": "Users not trained on"}
 NOT_RANKED = frozenset({"p2p_traits", "oppu"})
 """A ceiling that sees hidden traits, and a row of other users: not comparable with the rest."""
 

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from importlib.resources import files
 from string import Template
 
-from tailorlm.evaluation import pictures, sections
+from tailorlm.evaluation import pictures, sections, tables
 from tailorlm.evaluation.answers import Row
 from tailorlm.evaluation.markup import Markup, element, joined
 from tailorlm.evaluation.names import split_name
 from tailorlm.evaluation.results import Results
 from tailorlm.evaluation.sections import section
 from tailorlm.evaluation.side_by_side import user_card
-from tailorlm.evaluation.table import AVERAGE
 
 TITLE = "TailorLM: a model that fits each person"
 INTRODUCTION = (
@@ -25,22 +24,20 @@ INTRODUCTION = (
     "an adapter trained for each person (OPPU), on people whom nothing here was trained on."
 )
 SCALE = (
-    "Scores run from 0 to 100. Tags count when they are the user's own, headlines and posts when every "
-    "character is, ratings by their distance from the user's stars (100 minus 25 for each star). Intervals "
-    "come from drawing users anew, again and again. The ceiling and OPPU are not ranked: the one knows more, "
-    "the other was measured on fewer users."
+    "Scores run from 0 to 100. Labels and written answers count when they are exactly the user's own (LaMP's "
+    "written answers by the words they share, ROUGE), ratings by their distance from the user's stars (100 "
+    "minus 25 for each star). Intervals come from drawing users anew, again and again. The ceiling and OPPU "
+    "are not ranked: the one knows more, the other was measured on fewer users."
 )
-LOT = "The users were drawn by lot, not by result. ✓ right, ≈ one star off, ✗ wrong."
+LOT = "The users were drawn by lot, not by result. ✓ right, ≈ one star off or some of the words, ✗ wrong."
 
 
 def page(results: Results, examples: Sequence[tuple[str, Sequence[Row]]]) -> str:
     """The whole page as HTML; `examples` are (split, one row a task) of the users to show."""
-    parts = [part for part in (
-        opening(results), scores(results), charts(results), gains(results), style(results), cost(results),
-        side_by_side(examples), training(results), origin(results),
-    ) if part]  # fmt: skip
+    seen = (opening(results), scores(results), charts(results), gains(results), style(results), cost(results))
+    behind = (side_by_side(examples), metrics(results), training(results), origin(results))
     frame = files("tailorlm.evaluation").joinpath("page.html").read_text(encoding="utf-8")
-    return Template(frame).substitute(title=element("title", TITLE), body=joined(*parts))
+    return Template(frame).substitute(title=element("title", TITLE), body=joined(*seen, *behind))
 
 
 def opening(results: Results) -> Markup:
@@ -53,16 +50,23 @@ def opening(results: Results) -> Markup:
 
 def scores(results: Results) -> Markup:
     """The score tables, and what each row is."""
-    tables = [sections.score_table(results, split) for split in results.splits()]
-    return section("scores", "How good the answers are", element("p", SCALE), *tables)
+    drawn = [tables.score_table(results, split) for split in results.splits()]
+    return section(
+        "scores", "How good the answers are", element("p", SCALE), *drawn, sections.what_rows_are(results)
+    )
 
 
 def charts(results: Results) -> Markup:
     """A chart a task with all methods and both splits, the average first; then the gain beside OPPU's."""
-    key = element("p", "● unseen users, ◇ unseen kinds of users; the line is the 95% interval.")
-    tasks = sorted(results.tasks(), key=lambda task: task != AVERAGE)
-    drawn = [pictures.task_chart(results, task) for task in tasks]
-    return section("tasks", "Task by task", key, grid(*drawn, pictures.gain_over_base(results)))
+    shapes = zip("●◇", results.splits(), strict=False)
+    key = ", ".join(f"{shape} {split_name(split).lower()}" for shape, split in shapes)
+    drawn = [pictures.task_chart(results, task) for task in results.columns()]
+    return section(
+        "tasks",
+        "Task by task",
+        element("p", f"{key}; the line is the 95% interval."),
+        grid(*drawn, pictures.gain_over_base(results)),
+    )
 
 
 def grid(*children: Markup | None) -> Markup:
@@ -72,10 +76,8 @@ def grid(*children: Markup | None) -> Markup:
 
 def gains(results: Results) -> Markup | None:
     """What P2P gains over the others, and on whom it makes things worse."""
-    safety, tables = sections.safety_table(results), sections.difference_tables(results)
-    if not (safety or tables):
-        return None
-    return section("gains", "What is gained, and for whom it is worse", *tables, safety)
+    drawn = [*tables.difference_tables(results), tables.safety_table(results)]
+    return section("gains", "What is gained, and for whom it is worse", *drawn) if any(drawn) else None
 
 
 def style(results: Results) -> Markup | None:
@@ -106,6 +108,13 @@ def side_by_side(examples: Sequence[tuple[str, Sequence[Row]]]) -> Markup | None
     """A few users' answers under all methods."""
     cards = [user_card(number, split, rows) for number, (split, rows) in enumerate(examples, 1)]
     return section("examples", "Answers side by side", element("p", LOT), *cards) if cards else None
+
+
+def metrics(results: Results) -> Markup | None:
+    """The tasks' own metrics, to be opened: official ones beside the scores above."""
+    drawn = tables.metric_tables(results)
+    head = element("summary", "Every metric of every task, as its benchmark counts it")
+    return section("metrics", "Other metrics", element("details", head, *drawn)) if drawn else None
 
 
 def training(results: Results) -> Markup | None:

@@ -20,6 +20,7 @@ from tailorlm.evaluation.markup import Markup, element
 from tailorlm.evaluation.names import in_order, method_kind, method_name, split_name, task_name
 from tailorlm.evaluation.quantities import duration, rounded, size
 from tailorlm.evaluation.results import Results
+from tailorlm.evaluation.scores import STYLE
 
 COMPARED = ("base", "base_profile", "mt_lora", "p2p_shuffled", "p2p", "oppu")
 """Whose attributes are drawn: more bars would hide the comparison."""
@@ -63,7 +64,7 @@ def dot(results: Results, method: str, split: str, task: str) -> Dot | None:
 def attribute_chart(results: Results, split: str, task: str) -> Markup | None:
     """Bars of each attribute's accuracy, grouped by attribute, for the methods that matter most."""
     found = {name: results.attributes.get(name, {}).get(split, {}).get(task, {}) for name in COMPARED}
-    every = list(dict.fromkeys(attribute for scores in found.values() for attribute in scores))
+    every = [attribute for attribute in STYLE if any(attribute in scores for scores in found.values())]
     groups = [
         (
             attribute.capitalize(),

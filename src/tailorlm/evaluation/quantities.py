@@ -5,6 +5,7 @@ Knows nothing of where they come from.
 
 DASH = "\N{EN DASH}"
 """What stands where nothing was measured."""
+SPACE = "\N{NO-BREAK SPACE}"
 
 
 def points(share: float | None, decimals: int = 1) -> str:
@@ -21,16 +22,16 @@ def duration(seconds: float) -> str:
     """Microseconds to hours, three digits at most."""
     for unit, size in (("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3)):
         if seconds >= size * (2 if unit in ("h", "min") else 1):
-            return f"{rounded(seconds / size)} {unit}"
-    return f"{rounded(seconds / 1e-6)} µs"
+            return f"{rounded(seconds / size)}{SPACE}{unit}"
+    return f"{rounded(seconds / 1e-6)}{SPACE}µs"
 
 
 def size(count: float) -> str:
     """Bytes in decimal units, three digits at most."""
     for unit, step in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
         if count >= step:
-            return f"{rounded(count / step)} {unit}"
-    return f"{rounded(count)} B"
+            return f"{rounded(count / step)}{SPACE}{unit}"
+    return f"{rounded(count)}{SPACE}B"
 
 
 def rounded(value: float) -> str:

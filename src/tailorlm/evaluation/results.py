@@ -44,6 +44,10 @@ class Results:
         every = [task for scores in self.methods.values() for rows in scores.values() for task in rows]
         return [*(task for task in dict.fromkeys(every) if task != AVERAGE), AVERAGE]
 
+    def columns(self) -> list[str]:
+        """The tasks with "average" first: on a narrow screen the first column is what is seen."""
+        return sorted(self.tasks(), key=lambda task: task != AVERAGE)
+
     def score(self, method: str, split: str, task: str) -> float | None:
         """A score, or None where the method was not measured."""
         return self.methods.get(method, {}).get(split, {}).get(task)

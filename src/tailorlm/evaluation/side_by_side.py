@@ -9,21 +9,21 @@ from collections.abc import Sequence
 from tailorlm.evaluation.answers import Row
 from tailorlm.evaluation.markup import Markup, element
 from tailorlm.evaluation.names import in_order, method_kind, method_name, split_name, task_name
-from tailorlm.evaluation.scores import EXACT, RATINGS, score_answers
+from tailorlm.evaluation.scores import is_rating, score_answers
 
 LONGEST = 600
-SIGNS = {"right": "✓", "close": "≈", "wrong": "✗", "unmarked": "·"}
+SIGNS = {"right": "✓", "close": "≈", "partly": "≈", "wrong": "✗"}
 
 
 def user_card(number: int, split: str, rows: Sequence[Row]) -> Markup:
-    """One user: the profile in words, then a question a task with the answers."""
+    """One user: the profile in words, then a question a task with the answers; the first one is open."""
     statements = list(dict.fromkeys(statement for row in rows for statement in row.profile))
     items = element("ul", *(element("li", said(statement)) for statement in statements))
-    title = element("summary", f"The profile: {len(statements)} statements about the user's history")
-    profile = element("details", title, items, open="" if number == 1 else None) if statements else None
-    head = element("h3", f"User {number}, of the {split_name(split).lower()}")
+    profile = element("div", element("h4", "The profile, in words"), items) if statements else None
+    head = element("summary", element("h3", f"User {number}, of the {split_name(split).lower()}"))
     questions = element("div", *(question(row) for row in rows), class_="questions")
-    return element("article", head, profile, questions)
+    card = element("details", head, profile, questions, open="" if number == 1 else None)
+    return element("article", card)
 
 
 def question(row: Row) -> Markup:
@@ -47,11 +47,13 @@ def answer(row: Row, method: str) -> Markup:
 
 
 def judged(task: str, output: str, target: str) -> str:
-    """right, close (a rating one star off), wrong, or unmarked where the task has no rule."""
-    if task not in EXACT | RATINGS:
-        return "unmarked"
+    """right, close (a rating one star off), partly (a text that shares words) or wrong."""
     score = score_answers(task, [output], [target])[0]
-    return "right" if score == 1 else "close" if score >= 0.75 else "wrong"
+    if score in (0, 1):
+        return "right" if score else "wrong"
+    if not is_rating(task):
+        return "partly"
+    return "close" if score >= 0.75 else "wrong"
 
 
 def said(text: str) -> Markup:

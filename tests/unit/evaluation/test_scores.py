@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailorlm.evaluation.scores import Answer, attributes, score_answers
+from tailorlm.evaluation.scores import Answer, attributes, is_rating, score_answers
 
 
 @pytest.mark.parametrize("task", ["movie_tagging", "headline", "tweet"])
@@ -34,15 +34,24 @@ def test_refusals_name_the_place_and_never_the_text() -> None:
     assert "secret" not in str(caught.value)
     with pytest.raises(ValueError, match="2 predictions for 1 targets"):
         score_answers("rating", ["1", "2"], ["3"])
-    with pytest.raises(ValueError, match="'poem' has no score: expected one of headline, movie_tagging"):
-        score_answers("poem", ["a"], ["a"])
+
+
+def test_other_tasks_are_scored_by_their_own_file_and_unknown_ones_as_plain_text() -> None:
+    assert score_answers("lamp_3", ["4"], ["5"]) == [0.75] and is_rating("lamp_3")
+    assert score_answers("lamp_2m", ["comedy"], ["comedy"]) == [1.0] and not is_rating("lamp_2m")
+    assert score_answers("my_poems", ["a red rose"], ["a red tulip"])[0] == pytest.approx(2 / 3)
+    assert score_answers(None, ["rose"], ["rose"]) == [1.0]
 
 
 def test_attributes_of_written_tasks() -> None:
     golds = ["Rain Delays The Match!", "Fire Opens A Garden"]
-    assert attributes("headline", ["rain delays the match!", golds[1]], golds) == {"case": 0.5, "ending": 1.0}
+    assert attributes("headline", ["rain delays the match!", golds[1]], golds) == {
+        "case": 0.5,
+        "ending": 1.0,
+        "length": 1.0,
+    }
     posts = ["wow my bike was late 🔥", "my bike was late at noon"]
-    found = attributes("tweet", [posts[0], "my bike was late 🔥"], posts, openers=("wow", "honestly"))
+    found = attributes("tweet", [posts[0], "my bike was late 🔥"], posts)
     assert found == {"opener": 1.0, "emoji": 0.5, "length": 0.5}
     assert attributes("rating", ["3"], ["4"]) == {}
 
