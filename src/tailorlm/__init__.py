@@ -1,15 +1,11 @@
 """TailorLM: a language model that fits each person.
 
 The names below are imported when they are first used: `import tailorlm` loads neither torch nor anything slow.
+Type checkers read `__init__.pyi`.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from tailorlm.data.records import Example, Interaction, User
-    from tailorlm.profiles.profile import Profile, Statement
-    from tailorlm.tailor import Personal, Tailor
+from typing import Any
 
 __version__ = "0.1.0"
 __all__ = ["Example", "Interaction", "Personal", "Profile", "Statement", "Tailor", "User", "__version__"]

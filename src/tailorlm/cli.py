@@ -15,7 +15,7 @@ import typer
 
 from tailorlm import __version__
 from tailorlm.commands import faults
-from tailorlm.commands.result import show
+from tailorlm.commands.result import FAILED, show
 
 CODES = "Exit codes: 0 done, 1 failure, 2 wrong input, 130 interrupted."
 app = typer.Typer(
@@ -45,7 +45,9 @@ Task = Annotated[str | None, typer.Option(help="The task, where the network has 
 Base = Annotated[str | None, typer.Option(help="Where the base model is, if not where the checkpoint says.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
 Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16, float16.")]
-Strength = Annotated[float, typer.Option(help="The adapters' effect: 0 is the base model, 1.5 the most.")]
+Strength = Annotated[
+    float, typer.Option(min=0.0, max=1.5, help="The adapters' effect: 0 is the base model, 1.5 the most.")
+]
 Checkpoint = Annotated[str, typer.Argument(help="A trained hypernetwork: a folder, or an id on the Hugging Face hub.")]
 Recipe = Annotated[Path, typer.Argument(help="A TOML file; recipes/ has some.")]
 
@@ -129,7 +131,9 @@ def personalize(
     raise typer.Exit(show(found, as_json))
 
 
-@app.command(epilog=example("tailor chat runs/movie_tagging/checkpoint --user ada.jsonl", "In it: /base /new /profile /quit"))
+@app.command(
+    epilog=example("tailor chat runs/movie_tagging/checkpoint --user ada.jsonl", "In it: /base /new /profile /quit")
+)
 def chat(
     checkpoint: Checkpoint,
     user: Annotated[Path, typer.Option(help="The user's JSONL line, in a file.")],
@@ -153,7 +157,9 @@ def chat(
 
 @app.command(epilog=example("tailor demo --out runs/demo --seed 1"))
 def demo(
-    out: Annotated[Path, typer.Option(help="Where everything goes; an earlier demo there is replaced.")] = Path("runs/demo"),
+    out: Annotated[Path, typer.Option(help="Where everything goes; an earlier demo there is replaced.")] = Path(
+        "runs/demo"
+    ),
     seed: Annotated[int, typer.Option(help="Of the population and the training.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -172,7 +178,9 @@ def doctor(as_json: AsJson = False) -> None:
     raise typer.Exit(show(run(), as_json))
 
 
-@data_app.command(epilog=example("tailor data check users.jsonl", "tailor data check ../shared/data/LaMP_3 --split dev"))
+@data_app.command(
+    epilog=example("tailor data check users.jsonl", "tailor data check ../shared/data/LaMP_3 --split dev")
+)
 def check(
     path: Annotated[Path, typer.Argument(help="Users as JSONL, or a file or folder of LaMP, LongLaMP and the like.")],
     on_error: Stop = OnError.skip,
@@ -189,11 +197,13 @@ def main() -> None:
     """The console script: runs a command and turns an exception into a line and an exit code."""
     words = [word for word in sys.argv[1:] if word != "--traceback"]
     whole = len(words) < len(sys.argv) - 1 or os.environ.get("TAILOR_DEBUG", "") not in ("", "0")
+    if not sys.stderr.isatty():  # bars of loading and downloading are for a terminal
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
         app(words, prog_name="tailor")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(faults.FAILED) from None
+        raise SystemExit(FAILED) from None
     except (Exception, KeyboardInterrupt) as error:
         if whole:
             raise

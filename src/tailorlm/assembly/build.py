@@ -52,9 +52,10 @@ def train(recipe: Recipe, directory: Path, resume: bool = False) -> Path:
     """Train into `directory` and give the checkpoint's folder. Interrupted, NonFiniteLoss and ValueError as the
     training loop raises them; `resume` continues a run that was stopped.
     """
-    runs.open_run(directory, recipe)
+    runs.check_run(directory, recipe)
     start = time.perf_counter()
     built = assemble(recipe)
+    runs.open_run(directory, recipe)  # only now: what cannot start leaves no folder behind
     shared = train_shared(built, directory, resume)
     source = p2p.Source(built.bench, method(recipe, "p2p"), shared if recipe.start == "mt_lora" else None)
     source.prepare(built.users, directory / "p2p", resume)

@@ -25,8 +25,8 @@ class Fit:
         """What the caller should know, or "". Names no facet: a facet may be a user's text."""
         total = len(self.profile.statements) + self.lost
         if not any(statement.facet != AMOUNT for statement in self.profile.statements):
-            why = f"none of its {total} statements" if self.lost else "an empty history"
-            return f"nothing personal to go by ({why} known to the network): the neutral adapter"
+            why = f"none of {total} statements is known to the network" if self.lost else "the history is empty"
+            return f"nothing personal to go by ({why}): the neutral adapter"
         if self.lost:
             return f"{self.lost} of {total} statements are about what the network was not trained on; left out"
         return ""
@@ -63,6 +63,6 @@ def _slotted(number: int, line: str, facets: Sequence[str]) -> Statement:
     some = ", ".join(sorted(facets)[:5])
     raise ValueError(
         f'profile text, line {number}: expected "facet = statement" with one of the network\'s {len(facets)} facets '
-        f"({some}, ...): `tailor profile USERS --facets` writes them, and a network trained with pool \"single\" or "
+        f'({some}, ...): `tailor profile USERS --facets` writes them, and a network trained with pool "single" or '
         '"attention" reads free text'
     )

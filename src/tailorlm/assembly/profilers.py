@@ -59,7 +59,7 @@ def make(settings: ProfileSettings, known: Known, complete: Complete | None = No
     match settings.kind:
         case "statistical":
             norms = {task or None: found for task, found in known.norms.items()}
-            labels = dict[str | None, Sequence[str]](known.labels)
+            labels: dict[str | None, Sequence[str]] = {task: found for task, found in known.labels.items()}
             return lambda users, task: [summarise(u.id, u.history, task, labels, norms) for u in users]
         case "given":
             return lambda users, task: [given.profile(user, task) for user in users]

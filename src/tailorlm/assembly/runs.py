@@ -24,15 +24,20 @@ FREE = frozenset({"eval"})
 """Tables that a run may change between training and evaluation: they change no trained number."""
 
 
-def open_run(directory: Path, recipe: Recipe) -> None:
-    """The private folder with `recipe.toml`; one that has another recipe's run is refused with the first difference."""
-    make_private(directory)
+def check_run(directory: Path, recipe: Recipe) -> None:
+    """ValueError, with the first difference, where the folder holds a run of another recipe."""
     path = directory / RECIPE
     if path.exists():
         different = changed(plain(resolve(toml.load(path))), plain(recipe))
         if different:
             raise ValueError(f"{directory} holds a run of another recipe: {different[0]}; choose another --out")
-    write(path, toml.dump(plain(recipe)))
+
+
+def open_run(directory: Path, recipe: Recipe) -> None:
+    """The private folder with `recipe.toml`, checked first."""
+    check_run(directory, recipe)
+    make_private(directory)
+    write(directory / RECIPE, toml.dump(plain(recipe)))
 
 
 def changed(saved: Mapping[str, Any], given: Mapping[str, Any], where: str = "") -> list[str]:

@@ -38,7 +38,7 @@ def run(
         assert isinstance(text, str)
         return text
 
-    turns = converse(answer, said(as_json), profile, lambda: read("" if as_json else "> "))
+    turns = converse(answer, said(as_json), profile, lambda: read("> " if sys.stdin.isatty() else ""))
     return Result({"answers": turns}, [])
 
 
@@ -58,7 +58,9 @@ def chosen(path: Path, user: str | None) -> Any:
     return found[0]
 
 
-def converse(answer: Callable[[list[dict[str, str]], bool], str], say: Say, profile: str, ask: Callable[[], str | None]) -> int:
+def converse(
+    answer: Callable[[list[dict[str, str]], bool], str], say: Say, profile: str, ask: Callable[[], str | None]
+) -> int:
     """The conversation; gives the number of answers. A message that the model cannot take is reported and dropped."""
     turns: list[dict[str, str]] = []
     count = 0

@@ -33,7 +33,11 @@ def _spreads(found: dict[str, Any]) -> list[str]:
         "history": "items a user", "input_chars": "characters an input", "output_chars": "characters an output",
         "query_input_chars": "characters a query", "query_output_chars": "characters an answer",
     }  # fmt: skip
-    rows = [[said, *(f"{found[name][k]:,}" for k in ("min", "median", "max"))] for name, said in names.items() if found[name]]
+    rows = [
+        [said, *(f"{found[name][k]:,}" for k in ("min", "median", "max"))]
+        for name, said in names.items()
+        if found[name]
+    ]
     return ["", *columns([["", "least", "median", "most"], *rows])] if rows else []
 
 

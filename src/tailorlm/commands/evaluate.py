@@ -6,7 +6,7 @@ Source: issue 2 sections 3 and 4.
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from tailorlm.adapters.batch import Adapters
 from tailorlm.adapters.peft_config import read_config
 from tailorlm.adapters.peft_files import load_peft
 from tailorlm.assembly import build, runs
-from tailorlm.assembly.datasets import People, people
+from tailorlm.assembly.datasets import People, people, task_of
 from tailorlm.assembly.recipes import Recipe, method, read
 from tailorlm.backbone.model import Backbone
 from tailorlm.commands import rows
@@ -75,7 +75,7 @@ def measured(
     """The answers of every row that the recipe names, and of the floors."""
     found = {name: rows.scored(asking, outputs) for name, outputs in rows.floors(asking, train).items()}
     one = shared_lora(folder / build.SHARED, asking.tailor.bench.backbone)
-    ways = {
+    ways: dict[str, Callable[[rows.Asking], list[str]]] = {
         "base": lambda asking: rows.shared(asking, None),
         "base_profile": rows.told,
         "mt_lora": lambda asking: rows.shared(asking, one),
@@ -107,26 +107,22 @@ def results(
     settings: Recipe, asking: rows.Asking, found: Found, seconds: Mapping[str, float], everybody: People
 ) -> dict[str, Any]:
     """What results.json holds, in the form that the report reads."""
-    draws = settings.eval.resamples
+    draws, tuned = settings.eval.resamples, {answer.user_id for answer in found.get("oppu", [])}
     whole = {name: answers for name, answers in found.items() if len(answers) == len(asking.queries)}
     pairs = [(a, b) for a, b in COMPARED if a in whole and b in whole]
-    rest = {
-        "oppu": {name: summary([a for a in found[name] if a.user_id in oppu_ids(found)]) for name in found}
-    } if "oppu" in found else {}  # fmt: skip
+    same = {name: summary([row for row in answers if row.user_id in tuned]) for name, answers in found.items() if tuned}
     return {
         "methods": {name: {SPLIT: summary(answers)} for name, answers in found.items()},
         "intervals": {name: {SPLIT: intervals(answers, draws, settings.seed)} for name, answers in found.items()},
-        "differences": {
-            f"{a} - {b}": {SPLIT: difference(whole[a], whole[b], draws, settings.seed)} for a, b in pairs
-        },
+        "differences": {f"{a} - {b}": {SPLIT: difference(whole[a], whole[b], draws, settings.seed)} for a, b in pairs},
         "attributes": {name: {SPLIT: metrics(asking, answers)} for name, answers in found.items()},
         "harmed": {
             name: {SPLIT: harmed(answers, whole["base"])}
             for name, answers in whole.items()
             if "base" in whole and name != "base"
         },
-        "same_users": rest.get("oppu", {}),
-        "users": {SPLIT: len(asking.users), "train": len(everybody.train), "oppu": len(oppu_ids(found))},
+        "same_users": same,
+        "users": {SPLIT: len(asking.users), "train": len(everybody.train), "oppu": len(tuned)},
         "queries": len(asking.queries),
         "timing": {"seconds": dict(seconds)},
         "profiles_not_used_in_whole": len(asking.notes),
@@ -135,18 +131,13 @@ def results(
     }
 
 
-def oppu_ids(found: Found) -> set[str]:
-    """The users that OPPU was trained for."""
-    return {answer.user_id for answer in found.get("oppu", [])}
-
-
 def metrics(asking: rows.Asking, answers: Sequence[Answer]) -> dict[str, dict[str, float]]:
     """What each task's own metrics say."""
     found = {}
     for task in asking.tasks():
-        name = rows.name_of(asking, task)
+        name = rows.name_of(task)
         own = [answer for answer in answers if answer.task == name]
-        said = asking.tailor.bench.task_of(task).metrics
+        said = task_of(task).metrics
         found[name] = said([a.output for a in own], [a.target for a in own]) if own else {}
     return found
 
@@ -174,7 +165,7 @@ def write_answers(path: Path, asking: rows.Asking, found: Found) -> None:
     profiles = {task: rows.profiles_of(asking, task) for task in asking.tasks()}
     lines = [
         {
-            "split": SPLIT, "user_id": query.user_id, "task": rows.name_of(asking, query.task), "input": query.input,
+            "split": SPLIT, "user_id": query.user_id, "task": rows.name_of(query.task), "input": query.input,
             "target": query.target,
             "profile": [one.text for one in profiles[query.task][query.user_id].statements],
             "outputs": {name: by[query.id] for name, by in said.items() if query.id in by},

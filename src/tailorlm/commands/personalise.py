@@ -78,5 +78,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     for word in ("notes", "refused"):
         some = list(found[word].items())[:SHOWN]
         more = len(found[word]) - len(some)
-        said += [f"{word}: user {user}: {why}" for user, why in some] + ([f"... and {more} more {word}"] if more else [])
+        said += [f"{word}: user {user}: {why}" for user, why in some] + (
+            [f"... and {more} more {word}"] if more else []
+        )
     return said + ([f"{found['problems']} problems in the file, left out"] if found["problems"] else [])

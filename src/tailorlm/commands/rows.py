@@ -6,11 +6,11 @@ Knows nothing of tables. Greedy decoding; a row answers every query, in the orde
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 
 from tailorlm.adapters.batch import Adapters
+from tailorlm.assembly.datasets import task_of
 from tailorlm.backbone.generate import generate
 from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.prompt import Prompt
@@ -18,10 +18,9 @@ from tailorlm.contexts import profile_only
 from tailorlm.contexts.context import Request
 from tailorlm.data.records import Example, User
 from tailorlm.evaluation.floors import common_answers, floor_copy, floor_majority, floor_user
-from tailorlm.evaluation.scores import Answer
+from tailorlm.evaluation.scores import Answer, score_answers
 from tailorlm.methods import oppu
 from tailorlm.methods.source import Roster
-from tailorlm.metrics.rating import nearness
 from tailorlm.profiles.profile import Profile
 from tailorlm.tailor import Tailor
 
@@ -49,35 +48,14 @@ class Asking:
 
 def floors(asking: Asking, train: Sequence[User]) -> dict[str, list[str]]:
     """Outputs of the trivial answers; the copy only where a task's answers are free text."""
-    found: dict[str, dict[str, str]] = {"floor_majority": {}, "floor_user": {}, "floor_copy": {}}
-    for task in asking.tasks():
-        kind = floor_kind(asking.tailor, task)
-        asked = [replace(query, task=kind) for query in asking.queries if query.task == task]
-        users = {id: of_task(user, task, kind) for id, user in asking.users.items()}
-        common = common_answers(of_task(user, task, kind) for user in train)
-        said = {
-            "floor_majority": floor_majority(asked, common),
-            "floor_user": floor_user(asked, users, common),
-            "floor_copy": floor_copy(asked),
-        }
-        for name, outputs in said.items():
-            found[name].update({query.id: out for query, out in zip(asked, outputs, strict=True)})
-    written = any(asking.tailor.bench.task_of(task).labels is None for task in asking.tasks())
-    kept = found if written else {name: by for name, by in found.items() if name != "floor_copy"}
-    return {name: [by[query.id] for query in asking.queries] for name, by in kept.items()}
-
-
-def floor_kind(tailor: Tailor, task: str | None) -> str:
-    """The name by which the floors know a task: a rating has a mean, labels have a majority, text has neither."""
-    found = tailor.bench.task_of(task)
-    if found.score is nearness:
-        return "rating"
-    return "headline" if found.labels is None else found.name
-
-
-def of_task(user: User, task: str | None, kind: str) -> User:
-    """The user with the items of one task, called `kind`."""
-    return replace(user, history=tuple(replace(item, task=kind) for item in user.history if item.task == task))
+    common = common_answers(train)
+    found = {
+        "floor_majority": floor_majority(asking.queries, common),
+        "floor_user": floor_user(asking.queries, asking.users, common),
+    }
+    if any(task_of(task).labels is None for task in asking.tasks()):
+        found["floor_copy"] = floor_copy(asking.queries)
+    return found
 
 
 def answered(
@@ -85,7 +63,7 @@ def answered(
     injector: Injector, prompts: Sequence[Prompt] | None = None,
 ) -> list[str]:  # fmt: skip
     """Outputs of queries (N) of one task, row i with `adapters[index[i]]`."""
-    task = asking.tailor.bench.task_of(queries[0].task)
+    task = task_of(queries[0].task)
     asked = prompts or [task.prompt(query.input) for query in queries]
     backbone = asking.tailor.bench.backbone
     longest = asking.tailor.bench.max_tokens - task.max_new_tokens
@@ -103,7 +81,8 @@ def in_order(asking: Asking, parts: Iterator[tuple[Sequence[Example], Sequence[s
 
 def shared(asking: Asking, adapters: Adapters | None) -> list[str]:
     """One adapter for everybody, or none: MT-LoRA, or the base."""
-    injector = asking.tailor.source.injector if adapters is None else Injector(asking.tailor.bench.backbone.model, adapters.space)
+    source = asking.tailor.source
+    injector = source.injector if adapters is None else Injector(source.bench.backbone.model, adapters.space)
 
     def parts() -> Iterator[tuple[Sequence[Example], Sequence[str]]]:
         for task in asking.tasks():
@@ -121,10 +100,9 @@ def told(asking: Asking) -> list[str]:
         for task in asking.tasks():
             queries = [query for query in asking.queries if query.task == task]
             profiles = profiles_of(asking, task)
-            wording = asking.tailor.bench.task_of(task)
+            wording = task_of(task)
             requests = [
-                Request(query, wording.prompt(query.input), asking.users[query.user_id].history, profiles[query.user_id].text)
-                for query in queries
+                Request(query, wording.prompt(query.input), profile=profiles[query.user_id].text) for query in queries
             ]
             prompts = profile_only.build(requests, profile_only.Settings())
             index = torch.full((len(queries),), -1)
@@ -194,15 +172,14 @@ def scored(asking: Asking, outputs: Sequence[str]) -> list[Answer]:
     rows = list(zip(asking.queries, outputs, strict=True))
     for task in asking.tasks():
         own = [(query, out) for query, out in rows if query.task == task]
-        marks = asking.tailor.bench.task_of(task).score([out for _, out in own], [q.target or "" for q, _ in own])
+        marks = score_answers(task, [out for _, out in own], [query.target or "" for query, _ in own])
         scores.update({query.id: mark for (query, _), mark in zip(own, marks, strict=True)})
     return [
-        Answer(query.id, query.user_id, name_of(asking, query.task), out, query.target or "", scores[query.id])
+        Answer(query.id, query.user_id, name_of(query.task), out, query.target or "", scores[query.id])
         for query, out in rows
     ]
 
 
-def name_of(asking: Asking, task: str | None) -> str:
+def name_of(task: str | None) -> str:
     """What a task is called in results."""
-    name: Any = asking.tailor.bench.task_of(task).name
-    return str(name)
+    return task_of(task).name

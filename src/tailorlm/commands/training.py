@@ -20,7 +20,9 @@ def run(recipe: Path, overrides: Sequence[str], data: Path | None, out: Path | N
     except KeyboardInterrupt as stopped:
         raise KeyboardInterrupt(f"{stopped} The same command with --resume goes on.".strip()) from None
     found = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    return Result({"checkpoint": str(checkpoint), "run": str(folder), **found}, lines(checkpoint, recipe, folder, found))
+    return Result(
+        {"checkpoint": str(checkpoint), "run": str(folder), **found}, lines(checkpoint, recipe, folder, found)
+    )
 
 
 def out_of(recipe: Path, out: Path | None) -> Path:
