@@ -17,7 +17,8 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from tailorlm.demo.population import TASKS, Member, impersonal, population
-from tailorlm.profiles.statistical import summarise
+from tailorlm.demo.world import counted
+from tailorlm.methods.source import Profiler
 
 SPECIAL = ["<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
 TEMPLATE = (
@@ -25,21 +26,17 @@ TEMPLATE = (
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 Pair = tuple[str, str, str]
+Ids = tuple[list[int], int]
 
 
-def profile_text(member: Member, position: int, task: str) -> str:
-    """What the first `position` items show of one task, a statement a line."""
-    profile = summarise(member.user.id, member.user.history[:position])
-    return "\n".join(s.text for s in profile.statements if s.facet.startswith(task + ":"))
-
-
-def personal(member: Member, rng: random.Random) -> Iterator[Pair]:
+def personal(member: Member, profile: Profiler, rng: random.Random) -> Iterator[Pair]:
     """(task, profile and question, the user's answer) for up to four items after a random cut."""
-    cut = rng.randint(8, len(member.user.history) - 4)
-    later = member.user.history[cut:]
-    for item in rng.sample(later, 4):
-        assert item.task is not None
-        yield item.task, f"{profile_text(member, cut, item.task)}\n{item.input}", item.output
+    history = member.user.history
+    cut = rng.randint(8, len(history) - 4)
+    said = profile(member.user.id, history[:cut], None).statements
+    for item in rng.sample(history[cut:], 4):
+        lines = [s.text for s in said if s.facet.startswith(f"{item.task}:")]
+        yield item.task or "", "\n".join([*lines, item.input]), item.output
 
 
 def question(rng: random.Random) -> Pair:
@@ -63,14 +60,14 @@ def make_tokenizer(texts: Iterator[str], size: int) -> PreTrainedTokenizerFast:
     return fast
 
 
-def encode(tokenizer: PreTrainedTokenizerFast, pairs: list[Pair]) -> list[tuple[list[int], int]]:
+def encode(tokenizer: PreTrainedTokenizerFast, pairs: list[Pair]) -> list[Ids]:
     """Token ids of each chat and the length of its prompt."""
     prompts = tokenizer([f"<|user|>{p}<|end|><|assistant|>" for _, p, _ in pairs])["input_ids"]
     answers = tokenizer([f"{a}<|end|>" for _, _, a in pairs])["input_ids"]
     return [(p + a, len(p)) for p, a in zip(prompts, answers, strict=True)]
 
 
-def padded(rows: list[tuple[list[int], int]]) -> tuple[Tensor, Tensor]:
+def padded(rows: list[Ids]) -> tuple[Tensor, Tensor]:
     """Ids (N, T), and labels (N, T): the token that an answer has next, -100 elsewhere."""
     width = max(len(ids) for ids, _ in rows)
     ids = torch.zeros(len(rows), width, dtype=torch.long)
@@ -81,7 +78,7 @@ def padded(rows: list[tuple[list[int], int]]) -> tuple[Tensor, Tensor]:
     return ids, labels
 
 
-def batches(rows: list[tuple[list[int], int]], size: int, rng: random.Random) -> Iterator[list[tuple[list[int], int]]]:
+def batches(rows: list[Ids], size: int, rng: random.Random) -> Iterator[list[Ids]]:
     """Rows of like length together, batches shuffled."""
     rows = sorted(rows, key=lambda row: (len(row[0]), rng.random()))
     groups = [rows[i : i + size] for i in range(0, len(rows) - size + 1, size)]
@@ -104,35 +101,46 @@ def small_config(tokenizer: PreTrainedTokenizerFast) -> Qwen2Config:
     )  # fmt: skip
 
 
-def main(out: Path, minutes: float = 15.0, users: int = 6000, seed: int = 1) -> None:
-    """Trains for `minutes` and writes the model, the tokenizer and `training.jsonl` into `out`."""
+def rate(step: int, steps: int) -> float:
+    """Warm-up over 100 steps, then linear to a fiftieth."""
+    return 3e-3 * min(1.0, (step + 1) / 100) * max(0.02, 1 - step / steps)
+
+
+def stream(tailored: list[Ids], impersonals: list[Ids], rng: random.Random) -> Iterator[list[Ids]]:
+    """Batches of 64: impersonal questions first, then three of five rows with a profile in front."""
+    for shares in [(64, 5000)] * 5 + [(4000, 2500)] * 1000:
+        picked = [rng.sample(rows, share) for rows, share in zip((tailored, impersonals), shares, strict=True)]
+        yield from batches(picked[0] + picked[1], 64, rng)
+
+
+def main(out: Path, steps: int = 2600, users: int = 6000, seed: int = 1) -> None:
+    """Trains for `steps` and writes the model, the tokenizer and `training.jsonl` into `out`."""
     torch.manual_seed(seed)
     rng = random.Random(seed)
-    pairs = [pair for member in population("base", users, seed) for pair in personal(member, rng)]
+    members = list(population("base", users, seed))
+    profile = counted([member.user for member in members])
+    pairs = [pair for member in members for pair in personal(member, profile, rng)]
     plain = [question(rng) for _ in range(20_000)]
     tokenizer = make_tokenizer((text for _, p, a in pairs[:8000] + plain for text in (p, a)), 2048)
     model = Qwen2ForCausalLM(small_config(tokenizer))
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1.0, weight_decay=0.01, betas=(0.9, 0.98))
-    tailored, impersonals = encode(tokenizer, pairs), encode(tokenizer, plain)
-    start, step, log = time.time(), 0, []
-    while (done := (time.time() - start) / (60 * minutes)) < 1:
-        for rows in batches(rng.sample(tailored, 4000 if done > 0.15 else 64) + rng.sample(impersonals, 2500), 64, rng):
-            done = (time.time() - start) / (60 * minutes)
-            for group in optimiser.param_groups:
-                group["lr"] = 3e-3 * min(1.0, step / 100) * max(0.02, 1 - done)
-            loss = loss_of(model, *padded(rows))
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimiser.step()
-            step += 1
-            if step % 100 == 0:
-                log.append({"step": step, "seconds": round(time.time() - start), "loss": round(loss.item(), 4)})
-                print(json.dumps(log[-1]), flush=True)
+    optimiser = torch.optim.AdamW(model.parameters(), weight_decay=0.01, betas=(0.9, 0.98), fused=True)
+    start, log = time.time(), []
+    rows = stream(encode(tokenizer, pairs), encode(tokenizer, plain), rng)
+    for step, batch in zip(range(steps), rows, strict=False):
+        for group in optimiser.param_groups:
+            group["lr"] = rate(step, steps)
+        loss = loss_of(model, *padded(batch))
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        if step % 50 == 49:
+            log.append({"step": step + 1, "seconds": round(time.time() - start), "loss": round(loss.item(), 4)})
+            print(json.dumps(log[-1]), flush=True)
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
     (out / "training.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *(float(x) for x in sys.argv[2:3]))
+    main(Path(sys.argv[1]), *(int(x) for x in sys.argv[2:3]))

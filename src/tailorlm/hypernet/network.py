@@ -117,16 +117,16 @@ class Hypernet(nn.Module):
         return [head.factors for head in self.heads if isinstance(head, HeadL | HeadM | HeadS)]
 
     def l2(self, adapters: Adapters) -> Tensor:
-        """Mean A^2 + mean B^2 over all sites and users, B before its scaling: the regulariser (scalar)."""
+        """Mean A^2 + mean B^2 over all sites of each user, B before its scaling: the regulariser (U,)."""
         a = [t for name, t in adapters.tensors.items() if name.endswith(".A")]
         b = [t for name, t in adapters.tensors.items() if name.endswith(".B")]
         return mean_square(a) + mean_square(b) / self.scaling**2
 
 
 def mean_square(tensors: list[Tensor]) -> Tensor:
-    """The mean of the squares of all numbers of all tensors (scalar)."""
-    total = torch.stack([t.square().sum() for t in tensors]).sum()
-    return total / sum(t.numel() for t in tensors)
+    """The mean of the squares of each user's numbers in all tensors (U, ...): (U,)."""
+    total = torch.stack([t.square().flatten(1).sum(1) for t in tensors]).sum(0)
+    return total / sum(t[0].numel() for t in tensors)
 
 
 def copy_bias(factor: Factor, value: Tensor, name: str) -> None:

@@ -52,14 +52,14 @@ class HypernetObjective:
         return self.hypernet.parameters()
 
     def loss(self, batch: RowBatch) -> tuple[Tensor, Mapping[str, float | Tensor]]:
-        """(N,) losses with the weights' L2; the adapters stay set, so that backward may recompute layers."""
+        """(N,) losses with the L2 of each row's own weights; the adapters stay set, so that backward may recompute layers."""
         self.hypernet.train()
         profiles, index = batch.index.unique(return_inverse=True)
         adapters = self.hypernet(*self.table.gather(profiles))
         self.injector.set(adapters, index, self.settings.dropout)
         losses = row_losses(self.backbone, batch, self.settings.smoothing, self.settings.neftune)
-        l2 = self.hypernet.l2(adapters)
-        return losses + self.settings.l2 * l2, {"l2": l2}
+        l2 = self.hypernet.l2(adapters)[index]
+        return losses + self.settings.l2 * l2, {"l2": l2.mean()}
 
     def state_dict(self) -> dict[str, Any]:
         return self.hypernet.state_dict()

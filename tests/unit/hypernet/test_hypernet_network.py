@@ -212,8 +212,9 @@ def test_l2_is_before_scaling() -> None:
     adapters = net(*users())
     a = torch.cat([t.flatten() for n, t in adapters.tensors.items() if n.endswith("A")])
     b = torch.cat([t.flatten() for n, t in adapters.tensors.items() if n.endswith("B")])
-    assert torch.allclose(net.l2(adapters), a.square().mean() + (b / 4).square().mean(), rtol=1e-5)
-    net.l2(adapters).backward()
+    assert torch.allclose(net.l2(adapters).mean(), a.square().mean() + (b / 4).square().mean(), rtol=1e-5)
+    assert torch.allclose(net.l2(adapters[1]), net.l2(adapters)[1:2])
+    net.l2(adapters).sum().backward()
 
 
 def test_autocast_gives_float32_adapters() -> None:

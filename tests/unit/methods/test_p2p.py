@@ -1,0 +1,152 @@
+"""P2P: own profile, own adapter; nothing of the target or the future; exact start; both scopes."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tailorlm.backbone.loss import row_losses
+from tailorlm.backbone.rows import collate
+from tailorlm.data.cuts import Cut, seen
+from tailorlm.data.records import Interaction
+from tailorlm.demo.answering import shuffled
+from tailorlm.methods import p2p
+from tailorlm.methods.batches import BatchSettings
+from tailorlm.methods.objectives import LossSettings, SharedLora
+from tailorlm.training.examples import training_set
+from tailorlm.training.settings import TrainSettings
+
+TRAIN = TrainSettings(steps=8, learning_rate=5e-3, warmup=0.0, save_every=0, line_seconds=1e9)
+PLAIN = LossSettings(smoothing=0.0, neftune=0.0, l2=0.0, dropout=0.0)
+
+
+def settings(pool="facets", scope="all", steps=8):
+    return p2p.Settings(
+        net=p2p.NetSettings(pool=pool, latent=16, head_in=24, dropout=0.0, components=4, unit_norm=pool != "single"),
+        cuts=p2p.CutSettings(count=2, minimum=2, scope=scope),
+        loss=PLAIN,
+        batch=BatchSettings(users=8, rows=1),
+        train=replace(TRAIN, steps=steps),
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(bench, people, tmp_path_factory):
+    source = p2p.Source(bench, settings())
+    source.prepare(people, tmp_path_factory.mktemp("run"))
+    return source
+
+
+def logits(bench, source, adapters, index, text="Write a headline: rain opens the match"):
+    row = bench.backbone.tokenizer(text, return_tensors="pt")["input_ids"]
+    with torch.no_grad(), source.injector(adapters, torch.tensor(index)):
+        return bench.backbone.model(row.expand(len(index), -1)).logits
+
+
+def test_each_user_gets_an_adapter_of_their_own_profile(trained, people, bench):
+    roster = trained.enrol(people)
+    alone = [trained.enrol([user]) for user in people]
+    together = logits(bench, trained, roster.adapters, list(range(len(people))))
+    for n, one in enumerate(alone):
+        assert torch.allclose(together[n], logits(bench, trained, one.adapters, [0])[0], atol=1e-5)
+    assert (together[0] - together[1]).abs().max() > 1e-4
+
+
+def test_permuting_users_permutes_adapters(trained, people):
+    there = trained.enrol(people).adapters
+    back = trained.enrol(people[::-1]).adapters
+    for name, tensor in there.tensors.items():
+        assert torch.allclose(tensor.flip(0), back.tensors[name], atol=1e-6)
+
+
+def test_a_batch_trains_each_row_with_its_own_users_adapter(bench, people):
+    """The published code gave every row the first user's adapter: gradients would then be equal for all users."""
+    source = p2p.Source(bench, settings(steps=3))
+    cuts = source.cuts(people)
+    rows = training_set(people, cuts, bench.task_of, bench.backbone.tokenizer, bench.max_tokens)
+    profiles, owners = source.profiles(people, rows)
+    source.facets = p2p.facet_names(profiles)
+    table = source.table(profiles)
+    torch.manual_seed(0)
+    network = source.build(table)
+    for head in network.heads:
+        for parameter in head.parameters():
+            torch.nn.init.normal_(parameter, std=0.05)
+    objective = p2p.HypernetObjective(bench.backbone, source.injector, network, table, PLAIN)
+    picked = [owners.index(n) for n in range(4)]
+    batch = collate([rows.rows[i] for i in picked], bench.backbone.pad_id, [owners[i] for i in picked])
+    losses, _ = objective.loss(batch)
+    for n, i in enumerate(picked):
+        adapter = network(*table.gather(torch.tensor([owners[i]])))
+        with source.injector(adapter, torch.tensor([0])):
+            own = row_losses(bench.backbone, collate([rows.rows[i]], bench.backbone.pad_id, [0]))
+        assert torch.allclose(losses[n], own[0], atol=1e-5)
+    wrong, _ = objective.loss(replace(batch, index=batch.index.flip(0)))
+    source.injector.clear()
+    assert (wrong - losses).abs().max() > 1e-3
+
+
+def test_profiles_hold_nothing_of_the_target_or_the_future(bench, people):
+    source = p2p.Source(bench, settings())
+    user, cut = people[0], Cut(people[0].id, 10)
+    other = Interaction("Write a headline: zz", "ZZ!", None, "headline")
+    later = replace(user, history=user.history[:10] + (other,) * (len(user.history) - 10))
+    earlier = replace(user, history=(other,) * 9 + user.history[9:])
+
+    def made(person):
+        rows = training_set([person], [cut], bench.task_of, bench.backbone.tokenizer, bench.max_tokens)
+        return source.profiles([person], rows)[0][0]
+
+    assert made(user) == made(later)
+    assert made(user) != made(earlier)
+    source.facets = p2p.facet_names([made(user), made(earlier)])
+    table = [source.table([made(person)]).gather(torch.tensor([0]))[0] for person in (user, later, earlier)]
+    assert torch.equal(table[0], table[1])
+    assert not torch.equal(table[0], table[2])
+    assert seen(user, cut) == user.history[:10]
+
+
+def test_cuts_of_a_user_do_not_depend_on_company(bench, people):
+    source = p2p.Source(bench, settings())
+    assert [c for c in source.cuts(people) if c.user_id == people[2].id] == source.cuts([people[2]])
+
+
+def test_a_start_is_everybodys_adapter_before_training(bench, people):
+    source = p2p.Source(bench, settings())
+    shared = SharedLora(source.space, 1.0)
+    for value in shared.values:
+        torch.nn.init.normal_(value)
+    start = shared().detach()
+    source = p2p.Source(bench, settings(), start)
+    profiles = [bench.profile(user.id, user.history, None) for user in people]
+    source.facets = p2p.facet_names(profiles)
+    source.hypernet = source.build(source.table(profiles)).eval()
+    for name, tensor in source.enrol_profiles(profiles).adapters.tensors.items():
+        assert torch.allclose(tensor, start.tensors[name].expand_as(tensor), atol=1e-5)
+
+
+def test_the_papers_form_makes_an_adapter_a_user_and_task(bench, people, tmp_path):
+    source = p2p.Source(bench, settings(pool="single", scope="task"))
+    source.prepare(people, tmp_path / "run")
+    roster = source.enrol(people[:2], ["headline", "rating"])
+    assert len(roster.adapters) == 4
+    assert set(roster.place) == {(u.id, t) for u in people[:2] for t in ("headline", "rating")}
+    with pytest.raises(ValueError, match="name the tasks"):
+        source.enrol(people)
+
+
+def test_shuffled_is_a_derangement(trained, people):
+    roster = trained.enrol(people)
+    assert all(roster.place[key] != place for key, place in shuffled(roster).place.items())
+
+
+def test_before_training_there_is_nothing_to_ask(bench, people):
+    with pytest.raises(RuntimeError, match="no trained network"):
+        p2p.Source(bench, settings()).enrol(people)
+
+
+def test_training_again_gives_the_same_network(trained, bench, people, tmp_path):
+    again = p2p.Source(bench, settings())
+    again.prepare(people, tmp_path / "run")
+    for name, value in again.hypernet.state_dict().items():
+        assert torch.equal(value, trained.hypernet.state_dict()[name])
