@@ -71,7 +71,10 @@ class LoraSpace:
         index (N,) long, -1 for the base model (a zero delta); `inputs` are the sites that read one input, in
         any order; `dropout` is the chance that an input feature of A is dropped.
         """
-        rows = {name: _rows(t, index, dtype) for name, t in tensors.items()}
+        rows = {
+            name: _rows(t.transpose(2, 3) if name.endswith(".B") else t, index, dtype)
+            for name, t in tensors.items()
+        }
         at = {
             site.path: (rows[f"{group.name}.A"][i], rows[f"{group.name}.B"][i])
             for group in self.groups
@@ -82,7 +85,7 @@ class LoraSpace:
             paths = [site.path for site in sharing]
             first = _First(torch.cat([at[p][0] for p in paths], 1).transpose(1, 2), len(paths), dropout)
             for slot, path in enumerate(paths):
-                changes[path] = _Delta(first, slot * self.rank, self.rank, at[path][1].transpose(1, 2))
+                changes[path] = _Delta(first, slot * self.rank, self.rank, at[path][1])
         return changes
 
 
@@ -110,7 +113,7 @@ def _for_all(tensor: Tensor, users: int) -> Tensor:
 
 
 def _rows(tensor: Tensor, index: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:
-    """(U, L, P, Q) -> L tensors (N, P, Q), zero where the index is -1."""
+    """(U, L, P, Q) -> L contiguous tensors (N, P, Q), zero where the index is -1."""
     index = index.to(tensor.device)
     rows = tensor.to(dtype).transpose(0, 1).index_select(1, index.clamp_min(0))
     if bool((index < 0).any()):

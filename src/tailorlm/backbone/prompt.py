@@ -141,7 +141,8 @@ def _without_system(messages: Messages) -> Messages:
 
 @lru_cache(maxsize=8)
 def _specials(tokenizer: Any, tokens: tuple[str, ...]) -> re.Pattern[str]:
-    long_first = sorted((t for t in tokens if len(t) > 1), key=len, reverse=True)
+    added = [str(t) for t in tokenizer.added_tokens_decoder.values() if t.special]
+    long_first = sorted({t for t in (*tokens, *added) if len(t) > 1}, key=lambda t: (-len(t), t))
     return re.compile("|".join(map(re.escape, long_first)) or r"(?!)")
 
 
