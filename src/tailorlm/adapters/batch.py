@@ -54,11 +54,18 @@ class Adapters:
             raise ValueError(f"strength {strength} is outside 0 to {STRONGEST}")
         return self._each(self.space.scaled(self.tensors, strength))
 
-    def check(self) -> None:
-        """Raises BadAdapters if a value is NaN or Inf, naming the tensor and the first such adapter."""
-        for name, tensor in self.tensors.items():
-            if not _finite(tensor.detach()):
-                raise BadAdapters(f"tensor {name} of adapter {_first_bad(tensor.detach())} holds NaN or Inf")
+    def check(self, which: Tensor | None = None) -> None:
+        """Raises BadAdapters if a value is NaN or Inf, naming the tensor and the first such adapter.
+
+        `which` (long): the positions to check, all if None.
+        """
+        places = torch.arange(len(self)) if which is None else which
+        picked = self if len(places) == len(self) else self[places]
+        for name, tensor in picked.detach().tensors.items():
+            if not _finite(tensor):
+                first = _first_bad(tensor)
+                adapter = first if picked is self else int(places[first])
+                raise BadAdapters(f"tensor {name} of adapter {adapter} holds NaN or Inf")
 
     @staticmethod
     def cat(parts: Sequence["Adapters"]) -> "Adapters":

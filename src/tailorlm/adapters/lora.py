@@ -115,7 +115,7 @@ def _for_all(tensor: Tensor, users: int) -> Tensor:
 def _rows(tensor: Tensor, index: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:
     """(U, L, P, Q) -> L contiguous tensors (N, P, Q), zero where the index is -1."""
     index = index.to(tensor.device)
-    rows = tensor.to(dtype).transpose(0, 1).index_select(1, index.clamp_min(0))
+    rows = tensor.transpose(0, 1).index_select(1, index.clamp_min(0)).to(dtype)
     if bool((index < 0).any()):
         rows = rows * (index >= 0).to(dtype).view(1, -1, 1, 1)
     return rows.unbind(0)

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from tailorlm.adapters.batch import Adapters
 from tailorlm.adapters.sites import Site
 from tailorlm.adapters.space import AdapterSpace, Change
-
-_MARK = "_tailorlm_injected"
+from tailorlm.backbone.patch import replace_forward, restore_forward
 
 
 class Injector:
@@ -63,24 +62,25 @@ class Injector:
         _check(adapters, index, self.space)
         if adapters is None or not bool((index >= 0).any()):
             return
-        adapters.check()
+        adapters.check(index[index >= 0].unique())
         dtype = next(iter(self._linears.values())).weight.dtype
         changes = self.space.bind(adapters.tensors, index, self._inputs, dtype, dropout)
         for path, change in changes.items():
             self._patch(self._linears[path], change, len(index))
 
     def _patch(self, linear: nn.Linear, change: Change, rows: int) -> None:
-        if hasattr(linear, _MARK):
+        try:
+            replace_forward(linear, _changed(linear.forward, change, rows))
+        except RuntimeError as error:
             self._restore()
-            raise RuntimeError("the model carries adapters of another injector; clear that one first")
-        linear.forward = _changed(linear.forward, change, rows)  # type: ignore[method-assign]
-        setattr(linear, _MARK, True)
+            raise RuntimeError(
+                "the model carries adapters of another injector; clear that one first"
+            ) from error
         self._patched.append(linear)
 
     def _restore(self) -> None:
         for linear in self._patched:
-            del linear.forward
-            delattr(linear, _MARK)
+            restore_forward(linear)
         self._patched.clear()
 
 

@@ -185,6 +185,13 @@ def test_nan_never_leaves_the_process(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_other_kinds_are_refused(tmp_path):
+    batch = adapters(1)
+    object.__setattr__(batch, "space", type("Ia3", (), {"kind": "ia3"})())
+    with pytest.raises(ValueError, match="kind ia3"):
+        save_peft(batch, [tmp_path / "a"], "b", None, {})
+
+
 def test_an_adapter_is_replaced_whole(folder):
     save_peft(adapters(2)[1], [folder], "org/base", None, {})
     assert torch.equal(load_peft(folder, SITES).tensors["q.A"], adapters(2).tensors["q.A"][1:])

@@ -14,7 +14,9 @@ ROWS = torch.tensor([0, 1, 2])
 
 def traces(model):
     return [
-        name for name, m in model.named_modules() if "forward" in vars(m) or "_tailorlm_injected" in vars(m)
+        name
+        for name, m in model.named_modules()
+        if "forward" in vars(m) or any("tailorlm" in key for key in vars(m))
     ]
 
 
@@ -33,6 +35,26 @@ def test_an_idle_injector_leaves_no_trace(setup, ids):
     assert traces(model) == []
     with torch.no_grad():
         assert torch.equal(model(input_ids=ids).logits, before)
+
+
+def test_a_forward_that_somebody_else_put_there_comes_back(setup, ids):
+    layer = setup.backbone.model.model.layers[0].self_attn.q_proj
+    expected = setup.logits(ids, setup.adapters, [0, 1, 2])
+    calls = []
+    theirs = type(layer).forward.__get__(layer)
+    layer.forward = lambda x: calls.append(1) or theirs(x)
+    own = layer.forward
+    assert torch.equal(setup.logits(ids, setup.adapters, [0, 1, 2]), expected)
+    assert calls == [1] and layer.forward is own
+    del layer.forward
+
+
+def test_only_the_adapters_in_use_are_checked_and_named(setup):
+    setup.adapters.tensors["q_proj.A"][1, 0, 0, 0] = float("nan")
+    setup.injector.set(setup.adapters, torch.tensor([2, -1, 0]))
+    setup.injector.clear()
+    with pytest.raises(BadAdapters, match="adapter 1 "):
+        setup.injector.set(setup.adapters, torch.tensor([2, 1, 2]))
 
 
 def test_a_failing_block_leaves_no_trace(setup, ids):

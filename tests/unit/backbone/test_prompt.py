@@ -145,6 +145,11 @@ def test_a_tokenizer_without_template_is_refused_with_a_way_out(make):
         encode_prompt(tokenizer, Prompt("x"), 10)
 
 
+def test_a_template_without_an_end_of_turn_falls_back_to_the_end_of_sequence(make):
+    tokenizer = make["tokenizer"]("{% for m in messages %}{{ m['content'] }}{% endfor %}")
+    assert end_of_turn(tokenizer) == tokenizer.eos_token_id
+
+
 def test_a_tokenizer_without_any_end_is_refused(make):
     tokenizer = make["tokenizer"]("{% for m in messages %}{{ m['content'] }}{% endfor %}")
     tokenizer.eos_token = None
