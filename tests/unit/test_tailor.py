@@ -1,0 +1,256 @@
+"""The public API on a tiny trained run: load, refuse, personalise, generate, export, reload with PEFT."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tailorlm import Interaction, Personal, Profile, Statement, Tailor, User
+from tailorlm.adapters.batch import BadAdapters
+from tailorlm.data.load import load
+from tailorlm.hypernet.checkpoint import from_pretrained, save_pretrained
+from tailorlm.hypernet.config import BadCheckpoint
+
+HISTORY = [("Write a headline: rain", "RAIN!"), {"input": "Write a headline: sun", "output": "SUN!"}]
+
+
+@pytest.fixture(scope="module")
+def tailor(tiny_run: Path) -> Tailor:
+    return Tailor.from_pretrained(tiny_run / "checkpoint")
+
+
+@pytest.fixture(scope="module")
+def people(tiny_users: Path) -> list[User]:
+    return list(load(tiny_users).users.values())
+
+
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_importing_the_package_is_quick_and_leaves_torch_alone() -> None:
+    code = (
+        "import time; t = time.perf_counter(); import tailorlm, sys; t = time.perf_counter() - t;"
+        "print(t, 'torch' in sys.modules, 'transformers' in sys.modules)"
+    )
+    seconds, *loaded = min((python(code).split() for _ in range(3)), key=lambda found: float(found[0]))
+    assert float(seconds) < 0.3 and loaded == ["False", "False"]
+
+
+def test_names_come_when_they_are_used() -> None:
+    code = "import tailorlm, sys; tailorlm.User; print('torch' in sys.modules, sorted(set(tailorlm.__all__)) == dir(tailorlm))"
+    assert python(code) == "False True"
+    with pytest.raises(AttributeError, match="no attribute 'Tailro'"):
+        import tailorlm
+
+        tailorlm.Tailro  # noqa: B018
+
+
+def test_many_users_at_once_equal_one_at_a_time(tailor: Tailor, people: list[User]) -> None:
+    together = tailor.personalize(users=people)
+    assert together.user_ids == tuple(user.id for user in people) and not together.notes
+    for place in (0, 4):
+        alone = tailor.personalize(users=people[place])
+        for name, tensor in alone.adapters.tensors.items():
+            torch.testing.assert_close(tensor[0], together.adapters.tensors[name][place], atol=1e-6, rtol=0)
+
+
+def test_users_differ_and_so_do_their_texts(tailor: Tailor, people: list[User]) -> None:
+    one, two = tailor.personalize(users=people[:2]), tailor.personalize(history=[("Write a headline: x", "x")])
+    assert two.user_ids == ("user",)
+    name = next(name for name in one.adapters.tensors if name.endswith(".B"))
+    assert not torch.equal(one.adapters.tensors[name][0], one.adapters.tensors[name][1])
+
+
+def test_generation_of_one_and_of_many(tailor: Tailor, people: list[User]) -> None:
+    both = tailor.personalize(users=people[:2])
+    strong = both.strength(1.5)
+    one = tailor.generate("hello", strong[0], max_new_tokens=6)
+    assert isinstance(one, str)
+    said = tailor.generate(["hello", [{"role": "user", "content": "hello"}]], strong, max_new_tokens=6)
+    assert isinstance(said, list) and said[0] == one and len(said) == 2
+    assert tailor.generate(["hello"] * 3, strong["u0"], max_new_tokens=6) == [one] * 3
+    assert tailor.generate("hello", users=people[0], max_new_tokens=6) == tailor.generate(
+        "hello", both[0], max_new_tokens=6
+    )
+    with pytest.raises(ValueError, match="2 users' adapters for 3 messages: expected 1, or one for each"):
+        tailor.generate(["a", "b", "c"], both)
+    with pytest.raises(ValueError, match="adapter= or users=, not both"):
+        tailor.generate("a", both, users=people[:2])
+
+
+def test_strength_zero_is_the_base_and_sampling_is_seeded(tailor: Tailor, people: list[User]) -> None:
+    none = tailor.personalize(users=people[0], strength=0.0)
+    assert tailor.generate("hello", none, max_new_tokens=8) == tailor.generate("hello", max_new_tokens=8)
+    drawn = [tailor.generate("hello", max_new_tokens=8, temperature=2.0, seed=seed) for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    with pytest.raises(ValueError, match="strength 1.6 is outside 0 to 1.5"):
+        none.strength(1.6)
+
+
+def test_exports_load_with_peft_and_say_the_same(
+    tailor: Tailor, people: list[User], tiny_base: Path, tmp_path: Path
+) -> None:
+    peft = pytest.importorskip("peft")
+    from transformers import AutoModelForCausalLM
+
+    odd = replace(people[1], id="../a b/ü")
+    made = tailor.personalize(users=[people[0], odd]).strength(1.5)
+    folders = made.save_pretrained(tmp_path / "out")
+    assert [folder.parent for folder in folders] == [tmp_path / "out"] * 2 and folders[0].name == "u0"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(f.name for f in folders)
+    assert json.loads((folders[0] / "adapter_config.json").read_text())["base_model_name_or_path"] == str(tiny_base)
+    ids = torch.tensor([[1, 2, 3, 4]])
+    for place, folder in enumerate(folders):
+        model = AutoModelForCausalLM.from_pretrained(tiny_base, dtype=torch.float32)
+        with torch.no_grad():
+            plain = model(ids).logits
+            theirs = peft.PeftModel.from_pretrained(model, folder).eval()(ids).logits
+            with tailor.source.injector(made.adapters, torch.tensor([place])):
+                ours = tailor.bench.backbone.model(ids).logits
+        assert (ours - theirs).abs().max() < 1e-5 < (ours - plain).abs().max()
+
+
+def test_nothing_that_is_not_finite_leaves(tailor: Tailor, people: list[User], tmp_path: Path) -> None:
+    made = tailor.personalize(users=people[0])
+    tensors = {name: tensor * float("nan") for name, tensor in made.adapters.tensors.items()}
+    bad = replace(made, adapters=type(made.adapters)(made.adapters.space, tensors))
+    with pytest.raises(BadAdapters):
+        bad.save_pretrained(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_odd_users_are_noted_and_stop_nobody(tailor: Tailor, people: list[User]) -> None:
+    empty = User("empty", ())
+    other = User("other", (Interaction("secret words", "42", task="unheard of"),))
+    mixed = replace(people[0], id="mixed", history=people[0].history + other.history)
+    made = tailor.personalize(users=[people[0], empty, other, mixed])
+    assert len(made) == 4 and set(made.notes) == {"empty", "other", "mixed"}
+    assert "the history is empty" in made.notes["empty"] and "neutral adapter" in made.notes["other"]
+    assert "left out" in made.notes["mixed"] and "secret" not in "".join(made.notes.values())
+    assert "mixed" in made["mixed"].notes and not made["u0"].notes
+    again = tailor.personalize(users=people[0])
+    for name, tensor in again.adapters.tensors.items():
+        torch.testing.assert_close(tensor[0], made.adapters.tensors[name][0], atol=1e-6, rtol=0)
+
+
+def test_a_profile_given_as_text_or_statements(tailor: Tailor, people: list[User]) -> None:
+    [profile] = tailor.summarise(people[:1])
+    text = "\n".join(f"{one.facet} = {one.text}" for one in profile.statements)
+    from_history, from_profile = tailor.personalize(users=people[0]), tailor.personalize(profile=profile)
+    from_text = tailor.personalize(profile=f"\n{text}\n")
+    for name, tensor in from_history.adapters.tensors.items():
+        assert torch.equal(tensor, from_profile.adapters.tensors[name])
+        assert torch.equal(tensor, from_text.adapters.tensors[name])
+    with pytest.raises(ValueError, match="line 2: expected .* one of the network's") as error:
+        tailor.personalize(profile=f"{text.splitlines()[0]}\nmy secret")
+    assert "secret" not in str(error.value)
+    with pytest.raises(ValueError, match="the profile text is empty"):
+        tailor.personalize(profile=" \n ")
+    with pytest.raises(BadCheckpoint, match="template: expected 'statistical-.', found 'other'"):
+        tailor.personalize(profile=Profile("u", None, (Statement("history", "x"),), "other"))
+
+
+def test_what_personalize_refuses(tailor: Tailor, people: list[User]) -> None:
+    for given in ({}, {"history": HISTORY, "users": people}):
+        with pytest.raises(ValueError, match="exactly one of history=, profile= and users="):
+            tailor.personalize(**given)
+    with pytest.raises(ValueError, match="user 'u0' is given twice"):
+        tailor.personalize(users=[people[0], people[0]])
+    with pytest.raises(ValueError, match="no users to personalise"):
+        tailor.personalize(users=[])
+    with pytest.raises(ValueError, match="one adapter for all tasks"):
+        tailor.personalize(users=people, task="headline")
+    with pytest.raises(KeyError, match="no adapter of user 'nobody'; there are 1"):
+        tailor.personalize(history=HISTORY)["nobody"]
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [
+        (7, r"history\[1\] is int: expected an Interaction"),
+        ({"input": "secret"}, r"history\[1\]\.output: missing|history\[1\]\.output"),
+        (("secret", 3), r"history\[1\]\.output: expected text, found a number"),
+        (("a\0secret", "b"), r"history\[1\]\.input: has a NUL character"),
+    ],
+)
+def test_a_history_that_is_none_says_where(tailor: Tailor, item: object, said: str) -> None:
+    with pytest.raises(ValueError, match=said) as error:
+        tailor.personalize(history=[HISTORY[0], item])  # type: ignore[list-item]
+    assert "secret" not in str(error.value)
+
+
+def test_another_base_is_refused_and_a_copy_is_not(
+    tiny_run: Path, tiny_base: Path, other_base: Path, tmp_path: Path
+) -> None:
+    checkpoint = tiny_run / "checkpoint"
+    copy = shutil.copytree(tiny_base, tmp_path / "copy")
+    tailor = Tailor.from_pretrained(checkpoint, base=copy)
+    made = tailor.personalize(history=HISTORY)
+    assert isinstance(made, Personal) and made.base_id == str(copy)
+    with pytest.raises(BadCheckpoint, match="with weights of fingerprint"):
+        Tailor.from_pretrained(checkpoint, base=other_base)
+    with pytest.raises(ValueError, match="no such folder"):
+        Tailor.from_pretrained(checkpoint, base=tmp_path / "nothing")
+
+
+def test_another_encoder_and_a_broken_use_are_refused(tiny_run: Path, tmp_path: Path) -> None:
+    net, meta = from_pretrained(tiny_run / "checkpoint")
+    recipe = dict(meta.recipe)
+    for changes, said in [
+        ({"encoder": {"kind": "base", "pooling": "last"}}, "encoder_id: expected .*mean.*, found .*last"),
+        ({"encoder": {"kind": "bose"}}, "use.encoder.kind: expected one of 'sentence', 'base', found 'bose'"),
+        ({"sends": "data"}, "recipe.use.sends: no such setting"),
+    ]:
+        use = {**recipe["use"], **changes}
+        save_pretrained(tmp_path, net, replace(meta, recipe={**recipe, "use": use}))
+        with pytest.raises(BadCheckpoint, match=said):
+            Tailor.from_pretrained(tmp_path)
+
+
+def test_saving_again_loads_the_same(tailor: Tailor, people: list[User], tmp_path: Path) -> None:
+    tailor.save_pretrained(tmp_path)
+    again = Tailor.from_pretrained(tmp_path, cache=tmp_path / "vectors")
+    assert again.meta == tailor.meta
+    first, second = tailor.personalize(users=people), again.personalize(users=people)
+    for name, tensor in first.adapters.tensors.items():
+        assert torch.equal(tensor, second.adapters.tensors[name])
+
+
+def test_an_adapter_for_each_task(tiny_recipe: Path, people: list[User], tmp_path: Path) -> None:
+    tailor = Tailor.train(tiny_recipe, tmp_path / "run", overrides=['methods.p2p.cuts.scope="task"'])
+    assert tailor.use.scope == "task" and tailor.use.tasks == ("headline", "movie_tagging")
+    made = tailor.personalize(users=people[:2], task="headline")
+    assert not made.notes and all("movie" not in one.facet for one in made.profiles[0].statements)
+    with pytest.raises(ValueError, match="an adapter for each task: give task= .headline, movie_tagging."):
+        tailor.personalize(users=people[:2])
+
+
+@pytest.mark.parametrize("pool", ["single", "attention"])
+def test_networks_without_slots_read_free_text(tiny_recipe: Path, tmp_path: Path, pool: str) -> None:
+    changes = [f"methods.p2p.net.pool={pool}", 'start="base"', "encoder.on_long=truncate"]
+    tailor = Tailor.train(tiny_recipe, tmp_path / "run", overrides=changes)
+    free = tailor.personalize(profile="likes rain\n\nwrites in capitals")
+    assert [one.text for one in free.profiles[0].statements] == ["likes rain", "writes in capitals"]
+    assert not tailor.personalize(users=[User("x", (Interaction("a", "b", task="unheard"),))]).notes
+    cut = json.loads((tmp_path / "run" / "run.json").read_text())["texts_cut_by_the_encoder"]
+    assert (cut > 0) == (pool == "single")  # one text of all statements is over the tiny base's 512 positions
+
+
+def test_texts_over_the_encoders_limit_stop_training(tiny_recipe: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="reads at most 512"):
+        Tailor.train(tiny_recipe, tmp_path / "run", overrides=["methods.p2p.net.pool=single"])
+
+
+def test_train_takes_tables_too(tiny_recipe: Path, tmp_path: Path) -> None:
+    import tomllib
+
+    table = tomllib.loads(tiny_recipe.read_text())
+    tailor = Tailor.train(table, tmp_path / "run")
+    assert (tmp_path / "run" / "recipe.toml").exists() and tailor.meta.recipe["seed"] == 3
