@@ -102,14 +102,14 @@ def decode_in_turns(variants: list[Variant], rounds: int) -> list[list[tuple[flo
 
 
 def report(what: str, names: Sequence[str], times: list[list[tuple[float, float]]]) -> None:
-    """A line a variant: median milliseconds and the median of the rounds' ratios to the first variant."""
+    """A line a variant: median processor milliseconds, and the median of the rounds' ratios to the first."""
     for name, column in zip(names, times, strict=True):
         ratios = [
             statistics.median(run[clock] / plain[clock] for run, plain in zip(column, times[0], strict=True))
             for clock in (0, 1)
         ]
-        wall = 1000 * statistics.median(run[0] for run in column)
-        print(f"{what:<8} {name:<11} {wall:>9.1f} ms  {ratios[0]:>6.3f}x wall  {ratios[1]:>6.3f}x processor")
+        spent = 1000 * statistics.median(run[1] for run in column)
+        print(f"{what:<8} {name:<11} {spent:>9.1f} ms  {ratios[0]:>6.3f}x wall  {ratios[1]:>6.3f}x processor")
 
 
 def main() -> None:
