@@ -22,7 +22,7 @@ from tailorlm.assembly.recipes import BaseSettings, Recipe, read, resolve
 from tailorlm.backbone.generate import generate
 from tailorlm.backbone.prompt import Messages, Prompt
 from tailorlm.data.records import User
-from tailorlm.hypernet.checkpoint import check, from_pretrained, push_to_hub
+from tailorlm.hypernet.checkpoint import check, push_to_hub
 from tailorlm.hypernet.config import Meta
 from tailorlm.methods import p2p
 from tailorlm.methods.source import Bench
@@ -93,7 +93,7 @@ class Tailor:
         `cache`: a folder for text vectors. `endpoint`: who writes summaries, for a network trained on such; an
         address in a checkpoint is never used. Raises BadCheckpoint (ValueError) with expected and found.
         """
-        hypernet, meta = from_pretrained(source, revision, token)
+        hypernet, meta = checkpoints.fetch(source, revision, token)
         use = checkpoints.read_use(meta)
         name = str(meta.base_id if base is None else base)
         wanted = meta.base_revision if base is None else None

@@ -42,6 +42,10 @@ save_every = 2
 targets = ["q_proj"]
 rank = 2
 
+[methods.oppu.lora]
+targets = ["q_proj"]
+rank = 3
+
 [methods.p2p.net]
 latent = 16
 head_in = 16

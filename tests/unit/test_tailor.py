@@ -44,7 +44,10 @@ def test_importing_the_package_is_quick_and_leaves_torch_alone() -> None:
 
 
 def test_names_come_when_they_are_used() -> None:
-    code = "import tailorlm, sys; tailorlm.User; print('torch' in sys.modules, sorted(set(tailorlm.__all__)) == dir(tailorlm))"
+    code = (
+        "import tailorlm, sys; tailorlm.User;"
+        "print('torch' in sys.modules, sorted(set(tailorlm.__all__)) == dir(tailorlm))"
+    )
     assert python(code) == "False True"
     with pytest.raises(AttributeError, match="no attribute 'Tailro'"):
         import tailorlm

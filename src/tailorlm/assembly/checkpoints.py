@@ -17,7 +17,7 @@ from tailorlm.assembly.benches import fingerprint
 from tailorlm.assembly.profilers import Known
 from tailorlm.assembly.recipes import EncoderSettings, ProfileSettings, plain
 from tailorlm.backbone.model import Backbone
-from tailorlm.hypernet.checkpoint import check, save_pretrained
+from tailorlm.hypernet.checkpoint import check, from_pretrained, save_pretrained
 from tailorlm.hypernet.config import BadCheckpoint, Meta
 from tailorlm.hypernet.network import Hypernet
 from tailorlm.methods import p2p
@@ -75,6 +75,17 @@ def save(directory: Path, source: p2p.Source, meta: Meta) -> None:
     """The checkpoint, both files whole or not at all."""
     assert source.hypernet is not None
     save_pretrained(directory, source.hypernet, meta)
+
+
+def fetch(source: str | Path, revision: str | None, token: str | None) -> tuple[Hypernet, Meta]:
+    """The network and its meta from a folder or the hub. BadCheckpoint where it is in neither."""
+    try:
+        return from_pretrained(source, revision, token)
+    except OSError as error:
+        if Path(source).exists():
+            raise
+        kind = type(error).__name__
+        raise BadCheckpoint(f"{source} is no folder here, and the hub did not give it ({kind})") from error
 
 
 def read_use(meta: Meta) -> Use:

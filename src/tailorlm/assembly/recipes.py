@@ -133,9 +133,26 @@ def read(path: str | Path, overrides: Sequence[str] = (), data: str | Path | Non
 def resolve(table: Mapping[str, Any]) -> Recipe:
     """The recipe of a table; every method's table is checked, and completed with the seed and the defaults."""
     recipe = toml.settings(Recipe, table)
-    named = ["mt_lora", "p2p", *recipe.methods]
+    named = ["mt_lora", "p2p", *(["oppu"] if "oppu" in recipe.eval.rows else []), *recipe.methods]
     whole = {name: plain(method(recipe, name)) for name in dict.fromkeys(named)}
-    return toml.settings(Recipe, {**plain(recipe), "methods": whole})
+    complete = toml.settings(Recipe, {**plain(recipe), "methods": whole})
+    check_start(complete)
+    return complete
+
+
+def check_start(recipe: Recipe) -> None:
+    """ValueError where a method that begins at MT-LoRA has other places for its LoRA, or P2P another rank."""
+    shared = method(recipe, "mt_lora").lora
+    for name in ("p2p", "oppu"):
+        if name not in recipe.methods or (name == "p2p" and recipe.start == "base"):
+            continue
+        own = method(recipe, name).lora
+        ranks = (own.rank, shared.rank) if name == "p2p" else (0, 0)
+        if set(own.targets) != set(shared.targets) or ranks[0] != ranks[1]:
+            raise ValueError(
+                f"methods.{name}.lora has targets {list(own.targets)} and rank {own.rank}, and begins at MT-LoRA, "
+                f"which has {list(shared.targets)} and {shared.rank}: give both the same"
+            )
 
 
 def method(recipe: Recipe, name: str) -> Any:

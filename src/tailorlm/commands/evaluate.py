@@ -84,9 +84,9 @@ def measured(
         "oppu": lambda asking: rows.trained(asking, method(settings, "oppu"), one),
     }
     for name in settings.eval.rows:
-        tell(f"{name}: {len(asking.queries)} queries of {len(asking.users)} users")
-        start = time.perf_counter()
         own = few(asking, settings.eval.oppu_users) if name == "oppu" else asking
+        tell(f"{name}: {len(own.queries)} queries of {len(own.users)} users")
+        start = time.perf_counter()
         found[name] = rows.scored(own, ways[name](own))
         seconds[name] = round(time.perf_counter() - start, 2)
     return found

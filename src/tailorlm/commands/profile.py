@@ -35,10 +35,9 @@ def profilers(checkpoint: str | None, people: Any) -> Any:
         settings = ProfileSettings()
         tasks = {item.task for user in people for item in user.history}
         return kinds.make(settings, kinds.Known(kinds.labels_of(tasks)))
-    from tailorlm.assembly.checkpoints import read_use
-    from tailorlm.hypernet.checkpoint import from_pretrained
+    from tailorlm.assembly.checkpoints import fetch, read_use
 
-    use = read_use(from_pretrained(checkpoint)[1])
+    use = read_use(fetch(checkpoint, None, None)[1])
     return kinds.make(use.profile, use.known)
 
 

@@ -1,0 +1,70 @@
+"""Profiles by the recipe: labels and norms from training users, given texts, the base as writer, fitting slots."""
+
+from pathlib import Path
+
+import pytest
+
+from tailorlm.assembly.benches import fingerprint, load_base, make_profilers
+from tailorlm.assembly.fitting import fit, from_text
+from tailorlm.assembly.profilers import Known, labels_of, learn, make, one_by_one
+from tailorlm.assembly.recipes import BaseSettings, ProfileSettings
+from tailorlm.data.records import Interaction, User
+from tailorlm.profiles.profile import Profile, Statement
+from tailorlm.profiles.templates import Template
+
+RATED = User("r", tuple(Interaction(f"good film {n % 3}", str(1 + n % 5), None, "rating") for n in range(20)))
+TAGGED = User("t", (Interaction("x", "comedy", None, "movie_tagging"),), "likes comedies\nhates war")
+
+
+def test_label_lists_but_no_ratings() -> None:
+    assert set(labels_of({"movie_tagging", "lamp_3", "headline", None, "unheard of"})) == {"movie_tagging"}
+
+
+def test_norms_are_learned_where_asked() -> None:
+    with_norms = learn(ProfileSettings(norms=True), [RATED, TAGGED])
+    assert set(with_norms.norms) == {"rating"} and "movie_tagging" in with_norms.labels
+    assert learn(ProfileSettings(labels=False), [RATED]) == Known()
+    assert learn(ProfileSettings(kind="given", norms=True), [RATED]) == Known()
+    [profile] = make(ProfileSettings(), with_norms)([RATED], None)
+    assert profile.template.endswith("+norms") and any("than others" in s.text for s in profile.statements)
+
+
+def test_given_profiles_go_with_their_users() -> None:
+    profilers = make(ProfileSettings(kind="given"), Known())
+    assert profilers([TAGGED], None)[0].text == "likes comedies\nhates war"
+    profile = one_by_one(profilers, [TAGGED])
+    assert profile("t", TAGGED.history, None).text == "likes comedies\nhates war"
+    assert profile("t", (), None) is profile("t", (), None)
+
+
+def test_the_base_model_writes(tiny_base: Path) -> None:
+    backbone = load_base(BaseSettings(name=str(tiny_base)))
+    short = Template(instruction="Describe.", item="{output}")
+    profilers = make_profilers(ProfileSettings(kind="llm", max_new_tokens=12, template=short), Known(), backbone)
+    [profile] = profilers([TAGGED], None)
+    assert profile.template.endswith(f":{tiny_base}") and profile.statements
+    with pytest.raises(ValueError, match="profile.kind is llm: it needs the base model"):
+        make(ProfileSettings(kind="llm"), Known())
+
+
+def test_fingerprints_tell_weights_apart(tiny_base: Path, other_base: Path) -> None:
+    prints = [fingerprint(load_base(BaseSettings(name=str(base)))) for base in (tiny_base, tiny_base, other_base)]
+    assert prints[0] == prints[1] != prints[2]
+    assert fingerprint(load_base(BaseSettings(name=str(tiny_base), dtype="bfloat16"))) == prints[0]
+
+
+def test_what_has_no_slot_is_left_out_and_noted() -> None:
+    said = tuple(Statement(facet, facet.upper()) for facet in ("history", "a", "b"))
+    profile = Profile("u", None, said, "t")
+    assert fit(profile, ()).note == "" and fit(profile, ("history", "a", "b")).note == ""
+    some = fit(profile, ("history", "a"))
+    assert some.profile.statements == said[:2] and some.note.startswith("1 of 3 statements")
+    assert "none of 3 statements" in fit(profile, ("history", "z")).note
+    assert "history is empty" in fit(Profile("u", None, said[:1], "t"), ("history",)).note
+
+
+def test_the_longest_facet_that_fits_a_line_is_meant() -> None:
+    [statement] = from_text("u", "a: b = c = d", ("a", "a: b"), "t").statements
+    assert statement == Statement("a: b", "c = d")
+    with pytest.raises(ValueError, match="line 1"):
+        from_text("u", "a =", ("a",), "t")
