@@ -19,7 +19,7 @@ from tailorlm.assembly.recipes import EncoderSettings, ProfileSettings, plain
 from tailorlm.backbone.model import Backbone
 from tailorlm.hypernet.checkpoint import check, from_pretrained, save_pretrained
 from tailorlm.hypernet.config import BadCheckpoint, Meta
-from tailorlm.hypernet.network import Hypernet
+from tailorlm.hypernet.kinds import Network
 from tailorlm.methods import p2p
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.source import Bench
@@ -77,7 +77,7 @@ def save(directory: Path, source: p2p.Source, meta: Meta) -> None:
     save_pretrained(directory, source.hypernet, meta)
 
 
-def fetch(source: str | Path, revision: str | None, token: str | None) -> tuple[Hypernet, Meta]:
+def fetch(source: str | Path, revision: str | None, token: str | None) -> tuple[Network, Meta]:
     """The network and its meta from a folder or the hub. BadCheckpoint where it is in neither."""
     try:
         return from_pretrained(source, revision, token)
@@ -122,7 +122,7 @@ def check_base(meta: Meta, use: Use, backbone: Backbone) -> None:
         )
 
 
-def restore(bench: Bench, hypernet: Hypernet, meta: Meta, use: Use) -> p2p.Source:
+def restore(bench: Bench, hypernet: Network, meta: Meta, use: Use) -> p2p.Source:
     """The method with the trained network in it."""
     lora = LoraSettings(
         targets=tuple(sorted({site.module for site in meta.sites})), rank=meta.rank,

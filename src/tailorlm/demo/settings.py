@@ -10,7 +10,7 @@ from tailorlm.methods.objectives import LossSettings
 from tailorlm.training.many import ManySettings
 from tailorlm.training.settings import TrainSettings
 
-LORA = LoraSettings(targets=("q_proj", "v_proj"), rank=8, alpha=16.0)
+LORA = LoraSettings(targets=("q_proj", "v_proj"), rank=16, alpha=16.0)
 PLAIN = LossSettings(smoothing=0.0, neftune=0.0, l2=1e-3, dropout=0.0)
 
 
@@ -23,18 +23,18 @@ def shared(seed: int, steps: int) -> mt_lora.Settings:
 
 
 def tailored(seed: int, steps: int) -> p2p.Settings:
-    """P2P over statements in fixed slots, beginning at MT-LoRA."""
+    """P2P over statements in fixed slots: the additive network, beginning at MT-LoRA."""
     return p2p.Settings(
-        lora=LORA, loss=PLAIN, net=p2p.NetSettings(pool="facets", unit_norm=True, dropout=0.0),
+        lora=LORA, loss=PLAIN, net=p2p.NetSettings(head="additive"),
         cuts=p2p.CutSettings(count=3), batch=BatchSettings(users=64, rows=1),
-        train=TrainSettings(steps=steps, learning_rate=1e-3, warmup=0.05, seed=seed, save_every=0),
+        train=TrainSettings(steps=steps, learning_rate=3e-3, warmup=0.05, seed=seed, save_every=0),
     )  # fmt: skip
 
 
 def published(seed: int, steps: int) -> p2p.Settings:
     """P2P as published: one vector of the whole summary of a user and task, no start, its regularisers."""
     return p2p.Settings(
-        lora=LORA, loss=LossSettings(), net=p2p.NetSettings(pool="single", unit_norm=False),
+        lora=LORA, loss=LossSettings(), net=p2p.NetSettings(pool="single", head="L", unit_norm=False),
         cuts=p2p.CutSettings(count=1, minimum=10, scope="task"), batch=BatchSettings(users=64, rows=1),
         train=TrainSettings(steps=steps, learning_rate=2e-4, seed=seed, save_every=0),
     )  # fmt: skip

@@ -35,9 +35,9 @@ class Traits:
 NEUTRAL = Traits(TAGS, 0, 1.0, "sentence", "", "", "", "full")
 HELD_OUT = {
     "movie_tagging": {(tag, TAGS[(i + 3) % len(TAGS)]) for i, tag in enumerate(TAGS)},
-    "rating": {(-1, 2.0), (1, 0.5), (2, 1.0)},
-    "headline": {("lower", "!"), ("title", "?"), ("upper", "..."), ("sentence", "!")},
-    "tweet": {("honestly", "🔥"), ("wow", "💔"), ("ok so", "✨"), ("guess what", "😂"), ("", "🙃")},
+    "rating": {(-1, 2.0), (1, 0.5)},
+    "headline": {("lower", "!"), ("upper", "...")},
+    "tweet": {("honestly", "🔥"), ("wow", "💔"), ("ok so", "✨")},
 }
 
 

@@ -22,13 +22,13 @@ from torch import Tensor
 from tailorlm.adapters.lora import LoraSpace
 from tailorlm.adapters.sites import Site, sort_sites
 from tailorlm.hypernet.config import BadCheckpoint, Meta, agree, read_config, write_config
-from tailorlm.hypernet.network import Hypernet
+from tailorlm.hypernet.kinds import Network, make
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 LARGEST_CONFIG = 1 << 24  # bytes
 
 
-def save_pretrained(directory: str | Path, hypernet: Hypernet, meta: Meta) -> None:
+def save_pretrained(directory: str | Path, hypernet: Network, meta: Meta) -> None:
     """Writes both files; each appears whole or not at all, and a mix of two saves is refused on loading.
 
     ValueError if the meta is not this network's, or a weight is NaN or Inf.
@@ -53,7 +53,7 @@ def save_pretrained(directory: str | Path, hypernet: Hypernet, meta: Meta) -> No
         config_file.unlink(missing_ok=True)
 
 
-def from_pretrained(source: str | Path, revision: str | None = None, token: str | None = None) -> tuple[Hypernet, Meta]:
+def from_pretrained(source: str | Path, revision: str | None = None, token: str | None = None) -> tuple[Network, Meta]:
     """The network (evaluation mode, CPU) and its meta, from a folder or a hub id; raises BadCheckpoint."""
     directory = locate(source, revision, token)
     config = directory / CONFIG
@@ -63,12 +63,12 @@ def from_pretrained(source: str | Path, revision: str | None = None, token: str 
     space = LoraSpace(meta.sites, meta.rank)
     state = read_weights(directory / WEIGHTS, expected_shapes(space, settings), save_id)
     with torch.random.fork_rng(devices=[]):  # loading must not shift the caller's random numbers
-        hypernet = Hypernet(space, **settings)
+        hypernet = make(space, settings)
     hypernet.load_state_dict(state, assign=True)
     return hypernet.eval(), meta
 
 
-def push_to_hub(repo_id: str, hypernet: Hypernet, meta: Meta, *, private: bool = True, token: str | None = None) -> str:
+def push_to_hub(repo_id: str, hypernet: Network, meta: Meta, *, private: bool = True, token: str | None = None) -> str:
     """Creates the model repository if need be and uploads both files; -> the commit's URL."""
     api = HfApi(token=token)
     with tempfile.TemporaryDirectory() as folder:
@@ -130,7 +130,7 @@ def locate(source: str | Path, revision: str | None, token: str | None) -> Path:
 def expected_shapes(space: LoraSpace, settings: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     """The tensors that a network of these settings has, without allocating any."""
     with torch.device("meta"):
-        hypernet = Hypernet(space, **settings)
+        hypernet = make(space, settings)
     return {name: tuple(value.shape) for name, value in hypernet.state_dict().items()}
 
 
@@ -156,7 +156,7 @@ def compare(stored: dict[str, tuple[int, ...]], shapes: dict[str, tuple[int, ...
             raise BadCheckpoint(f"{file}: {name}: expected {shapes.get(name)}, found {stored.get(name)}")
 
 
-def check_own(hypernet: Hypernet, meta: Meta) -> None:
+def check_own(hypernet: Network, meta: Meta) -> None:
     """Raises ValueError unless sites, rank, scaling, E and facets are this network's."""
     space = hypernet.space
     check(meta, sites=space.sites, rank=space.rank, encoder_size=hypernet.settings["encoder_size"])

@@ -12,7 +12,8 @@ from typing import Any
 
 from tailorlm.adapters.lora import LoraSpace
 from tailorlm.adapters.sites import Site
-from tailorlm.hypernet.network import Hypernet, check_settings
+from tailorlm.hypernet import kinds
+from tailorlm.hypernet.kinds import Network
 
 FORMAT, VERSION = "tailorlm-hypernet", 1
 LARGEST = {
@@ -53,7 +54,7 @@ class Meta:
 
     @classmethod
     def of(
-        cls, hypernet: Hypernet, *, base_id: str, base_revision: str | None, encoder_id: str, template: str,
+        cls, hypernet: Network, *, base_id: str, base_revision: str | None, encoder_id: str, template: str,
         facets: tuple[str, ...] = (), recipe: Mapping[str, Any] | None = None,
     ) -> "Meta":  # fmt: skip
         """The meta of this network: sites, rank, scaling and E are its own."""
@@ -121,14 +122,11 @@ def parse(config: Any) -> tuple[Meta, dict[str, Any], str]:
 
 def parse_settings(network: dict[str, Any]) -> dict[str, Any]:
     """The network's settings, complete, of the right types and not absurdly large."""
-    names = {
-        "encoder_size", "scaling", "pool", "slots", "latent", "head_in", "head", "bias", "unit_norm",
-        "dropout", "components", "queries",
-    }  # fmt: skip
+    names = kinds.names(network)
     if set(network) != names:
         odd, missing = sorted(set(network) - names), sorted(names - set(network))
         raise ValueError(f"network has unknown settings {odd} and lacks {missing}")
-    check_settings(network)
+    kinds.check(network)
     for name in names & set(LARGEST):
         sized(network, name)
     return dict(network)

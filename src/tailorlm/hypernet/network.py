@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from tailorlm.adapters.batch import Adapters
 from tailorlm.adapters.lora import LoraSpace
 from tailorlm.adapters.sites import Group
-from tailorlm.hypernet.heads import Factor, Factors, HeadL, HeadM, HeadS, PartsM, PartsS
+from tailorlm.hypernet.bias import l2, set_bias
+from tailorlm.hypernet.heads import Factors, HeadL, HeadM, HeadS, PartsM, PartsS
 from tailorlm.hypernet.pool import Attention, Facets, Single
 from tailorlm.hypernet.trunk import Trunk
 
@@ -95,22 +96,12 @@ class Hypernet(nn.Module):
         """Sets what the pool takes from training users' vectors (N, K, E); only "facets" takes anything."""
         self.check_input(vectors, mask)
         if isinstance(self.pool, Facets):
-            self.pool.fit(vectors.to(self.pool.mean), mask.to(self.pool.mean.device))
+            mean = self.pool.whitened.mean
+            self.pool.whitened.fit(vectors.to(mean), mask.to(mean.device))
 
-    @torch.no_grad()
     def set_bias(self, adapters: Adapters) -> None:
-        """Makes one LoRA (MT-LoRA) the heads' bias: while head weights are 0, every user's adapter equals it.
-
-        Raises ValueError if it is not one adapter of this space, or differs by layer and the bias is shared.
-        """
-        if len(adapters) != 1 or adapters.space.shapes() != self.space.shapes():
-            raise ValueError(
-                f"set_bias needs 1 adapter with tensors {self.space.shapes()}, "
-                f"got {len(adapters)} with {adapters.space.shapes()}"
-            )
-        for group, factors in zip(self.space.groups, self.factors(), strict=True):
-            copy_bias(factors.a, adapters.tensors[f"{group.name}.A"][0], group.name)
-            copy_bias(factors.b, adapters.tensors[f"{group.name}.B"][0].transpose(1, 2), group.name)
+        """Makes one LoRA (MT-LoRA) the heads' bias: while head weights are 0, every user's adapter equals it."""
+        set_bias(self.space, self.factors(), adapters)
 
     def factors(self) -> list[Factors]:
         """The groups' factors, in the space's order."""
@@ -118,25 +109,7 @@ class Hypernet(nn.Module):
 
     def l2(self, adapters: Adapters) -> Tensor:
         """Mean A^2 + mean B^2 over all sites of each user, B before its scaling: the regulariser (U,)."""
-        a = [t for name, t in adapters.tensors.items() if name.endswith(".A")]
-        b = [t for name, t in adapters.tensors.items() if name.endswith(".B")]
-        return mean_square(a) + mean_square(b) / self.scaling**2
-
-
-def mean_square(tensors: list[Tensor]) -> Tensor:
-    """The mean of the squares of each user's numbers in all tensors (U, ...): (U,)."""
-    total = torch.stack([t.square().flatten(1).sum(1) for t in tensors]).sum(0)
-    return total / sum(t[0].numel() for t in tensors)
-
-
-def copy_bias(factor: Factor, value: Tensor, name: str) -> None:
-    """value (L, R, F), effective -> the factor's bias. ValueError if a shared bias cannot hold it."""
-    value = value / factor.scaling
-    if len(factor.bias) == 1 and not torch.equal(value, value[:1].expand_as(value)):
-        raise ValueError(
-            f"the LoRA of {name} differs from layer to layer and bias is 'shared'; build with bias='layer'"
-        )
-    factor.bias.copy_(value[: len(factor.bias)])
+        return l2(adapters, self.scaling)
 
 
 def make_pool(

@@ -36,13 +36,10 @@ class Single(nn.Module):
         return code
 
 
-class Facets(nn.Module):
-    """Fixed slots: whiten each with a basis fitted on training users, then one linear over all, LayerNorm.
+class Whitened(nn.Module):
+    """Fixed slots, each in its own coordinates: a mean and a whitening basis fitted on training users."""
 
-    A missing slot counts through its own learned embedding and gives exact zeros otherwise.
-    """
-
-    def __init__(self, encoder_size: int, slots: int, size: int, components: int) -> None:
+    def __init__(self, encoder_size: int, slots: int, components: int) -> None:
         super().__init__()
         self.mean: Tensor
         self.basis: Tensor
@@ -50,22 +47,13 @@ class Facets(nn.Module):
         self.register_buffer("mean", torch.zeros(slots, encoder_size))
         self.register_buffer("basis", torch.zeros(slots, encoder_size, components))
         self.register_buffer("fitted", torch.zeros((), dtype=torch.bool))
-        self.linear = nn.Linear(slots * components, size)
-        self.absent = nn.Parameter(torch.randn(slots, size) / math.sqrt(slots))
-        self.norm = nn.LayerNorm(size)
-
-    def coordinates(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """The whitened coordinates (U, K, P) of vectors (U, K, E); exact zeros where the mask is False."""
-        by_slot = torch.bmm((vectors - self.mean).transpose(0, 1), self.basis).transpose(0, 1)
-        return by_slot.clamp(-LIMIT, LIMIT).masked_fill(~mask[..., None], 0.0)
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
-        """(U, K, E), (U, K) -> (U, D). RuntimeError before `fit`."""
+        """vectors (U, K, E) -> (U, K, P), exact zeros where the mask (U, K) is False. RuntimeError before `fit`."""
         if not bool(self.fitted):
-            raise RuntimeError("pool 'facets' has no basis yet: call fit(vectors, mask) on training users")
-        read = self.linear(self.coordinates(vectors, mask).flatten(1))
-        code: Tensor = self.norm(read + (~mask).to(self.absent.dtype) @ self.absent)
-        return code
+            raise RuntimeError("pool 'facets' has no basis yet: call fit(vectors, mask) on the training users")
+        by_slot = torch.bmm((vectors - self.mean).transpose(0, 1), self.basis).transpose(0, 1)
+        return by_slot.clamp(-LIMIT, LIMIT).masked_fill(~mask[..., None], 0.0)
 
     @torch.no_grad()
     def fit(self, vectors: Tensor, mask: Tensor) -> None:
@@ -74,6 +62,25 @@ class Facets(nn.Module):
             mean, basis = whiten(vectors[mask[:, slot], slot], self.basis.shape[-1])
             self.mean[slot], self.basis[slot] = mean, basis
         self.fitted.fill_(True)
+
+
+class Facets(nn.Module):
+    """Fixed slots: each in whitened coordinates, then one linear over all, LayerNorm.
+
+    A missing slot counts through its own learned embedding and gives exact zeros otherwise.
+    """
+
+    def __init__(self, encoder_size: int, slots: int, size: int, components: int) -> None:
+        super().__init__()
+        self.whitened = Whitened(encoder_size, slots, components)
+        self.linear = nn.Linear(slots * components, size)
+        self.absent = nn.Parameter(torch.randn(slots, size) / math.sqrt(slots))
+        self.norm = nn.LayerNorm(size)
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """(U, K, E), (U, K) -> (U, D). RuntimeError before `fit`."""
+        read = self.linear(self.whitened(vectors, mask).flatten(1))
+        return self.norm(read + (~mask).to(self.absent.dtype) @ self.absent)
 
 
 def distinct(vectors: Tensor) -> tuple[Tensor, Tensor]:

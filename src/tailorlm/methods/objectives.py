@@ -17,7 +17,7 @@ from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.loss import row_losses
 from tailorlm.backbone.model import Backbone
 from tailorlm.backbone.rows import RowBatch
-from tailorlm.hypernet.network import Hypernet
+from tailorlm.hypernet.kinds import Network
 from tailorlm.profiles.table import VectorTable
 
 
@@ -41,7 +41,7 @@ class HypernetObjective:
         self,
         backbone: Backbone,
         injector: Injector,
-        hypernet: Hypernet,
+        hypernet: Network,
         table: VectorTable,
         settings: LossSettings,
     ) -> None:
@@ -52,7 +52,7 @@ class HypernetObjective:
         return self.hypernet.parameters()
 
     def loss(self, batch: RowBatch) -> tuple[Tensor, Mapping[str, float | Tensor]]:
-        """(N,) losses with the L2 of each row's own weights; the adapters stay set, so that backward may recompute layers."""
+        """(N,) losses with the L2 of each row's own weights. The adapters stay set: backward may recompute layers."""
         self.hypernet.train()
         profiles, index = batch.index.unique(return_inverse=True)
         adapters = self.hypernet(*self.table.gather(profiles))

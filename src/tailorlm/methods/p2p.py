@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from tailorlm.adapters.batch import Adapters
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.cuts import Cut, sample_cuts, seen
 from tailorlm.data.records import Example, User
-from tailorlm.hypernet.network import Hypernet
+from tailorlm.hypernet.kinds import Network, make
 from tailorlm.methods.batches import BatchSettings, batches, count_tokens
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.objectives import HypernetObjective, LossSettings
@@ -35,16 +35,21 @@ MODES = {"single": "joined", "facets": "facets", "attention": "set"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetSettings:
-    """The hypernetwork's shape; `pool` single is the paper's K = 1."""
+    """The hypernetwork's shape. `pool` single is the paper's K = 1; `head` additive has no trunk and needs facets."""
 
     pool: Literal["single", "facets", "attention"] = "facets"
-    head: Literal["L", "M", "S"] = "L"
+    head: Literal["additive", "L", "M", "S"] = "additive"
     latent: int = 128
     head_in: int = 512
     unit_norm: bool = True
     dropout: float = 0.05
     components: int = 16
     queries: int = 4
+
+    def __post_init__(self) -> None:
+        """ValueError for an additive network without fixed slots."""
+        if self.head == "additive" and self.pool != "facets":
+            raise ValueError(f'net.pool is {self.pool!r}; head "additive" reads fixed slots: expected "facets"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +85,9 @@ class Source:
         self.space = settings.lora.space(bench.backbone)
         self.injector = Injector(bench.backbone.model, self.space)
         self.facets: tuple[str, ...] = ()
-        self.hypernet: Hypernet | None = None
+        self.hypernet: Network | None = None
 
-    def restore(self, hypernet: Hypernet, facets: tuple[str, ...]) -> None:
+    def restore(self, hypernet: Network, facets: tuple[str, ...]) -> None:
         """Use a trained network."""
         self.hypernet, self.facets = hypernet.to(self.bench.backbone.device).eval(), facets
 
@@ -125,20 +130,28 @@ class Source:
         table = build_table(profiles, self.bench.encoder, MODES[self.settings.net.pool], facets)  # type: ignore[arg-type]
         return table.to(self.bench.backbone.device)
 
-    def build(self, table: VectorTable) -> Hypernet:
+    def build(self, table: VectorTable) -> Network:
         """A fresh network for this table's slots, fitted on its profiles, beginning at `start`."""
-        net, lora = self.settings.net, self.settings.lora
         torch.manual_seed(self.settings.train.seed)
-        network = Hypernet(
-            self.space, table.unique.shape[1], scaling=lora.scaling, pool=net.pool,
-            slots=table.ids.shape[1] if net.pool == "facets" else 1, latent=net.latent, head_in=net.head_in,
-            head=net.head, bias="layer" if self.start is not None else "shared", unit_norm=net.unit_norm,
-            dropout=net.dropout, components=net.components, queries=net.queries,
-        ).to(self.bench.backbone.device)  # fmt: skip
+        network = make(self.space, self.network_settings(table)).to(self.bench.backbone.device)
         network.fit(*table.gather(torch.arange(len(table), device=table.ids.device)))
         if self.start is not None:
             network.set_bias(self.start)
         return network
+
+    def network_settings(self, table: VectorTable) -> dict[str, Any]:
+        """What the network is made of, complete: a checkpoint keeps it."""
+        net = self.settings.net
+        common = {
+            "encoder_size": table.unique.shape[1], "scaling": self.settings.lora.scaling,
+            "head": net.head, "pool": net.pool,
+            "slots": table.ids.shape[1] if net.pool == "facets" else 1, "components": net.components,
+        }  # fmt: skip
+        if net.head == "additive":
+            return common
+        bias = "layer" if self.start is not None else "shared"
+        own = {n: getattr(net, n) for n in ("latent", "head_in", "unit_norm", "dropout", "queries")}
+        return common | own | {"bias": bias}
 
     def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
         """One adapter a user from the whole history; with scope "task" one for each of `tasks`."""

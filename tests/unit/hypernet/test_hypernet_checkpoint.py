@@ -224,10 +224,12 @@ def test_broken_files_are_refused(tmp_path: Path) -> None:
         with pytest.raises(BadCheckpoint, match=r"config.json"):
             from_pretrained(tmp_path)
     config.write_bytes(text)
-    rewrite_weights(tmp_path, lambda state: state.pop("pool.basis"))
-    with pytest.raises(BadCheckpoint, match=r"pool.basis: expected \(3, 6, 2\), found None"):
+    rewrite_weights(tmp_path, lambda state: state.pop("pool.whitened.basis"))
+    with pytest.raises(BadCheckpoint, match=r"pool.whitened.basis: expected \(3, 6, 2\), found None"):
         from_pretrained(tmp_path)
-    rewrite_weights(tmp_path, lambda state: state.update({"pool.basis": torch.zeros(3, 6, 2), "x": torch.ones(1)}))
+    rewrite_weights(
+        tmp_path, lambda state: state.update({"pool.whitened.basis": torch.zeros(3, 6, 2), "x": torch.ones(1)})
+    )
     with pytest.raises(BadCheckpoint, match="x: expected None"):
         from_pretrained(tmp_path)
     weights.unlink()

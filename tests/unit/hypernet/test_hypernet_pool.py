@@ -17,7 +17,7 @@ def data(users: int = 40, slots: int = 3, size: int = 12) -> tuple[torch.Tensor,
 def facets(vectors: torch.Tensor, mask: torch.Tensor, components: int = 4) -> Facets:
     torch.manual_seed(0)
     pool = Facets(vectors.shape[2], vectors.shape[1], 8, components)
-    pool.fit(vectors, mask)
+    pool.whitened.fit(vectors, mask)
     return pool
 
 
@@ -41,7 +41,7 @@ def test_facets_need_a_fit() -> None:
 
 def test_whitened_coordinates_have_mean_zero_and_unit_covariance() -> None:
     vectors, mask = data(200)
-    z = facets(vectors, mask).coordinates(vectors, mask)
+    z = facets(vectors, mask).whitened(vectors, mask)
     for slot in range(3):
         seen = z[mask[:, slot], slot]
         assert torch.allclose(seen.mean(0), torch.zeros(4), atol=1e-5)
@@ -52,7 +52,7 @@ def test_absent_slots_are_exact_zeros_and_ignore_what_lies_there() -> None:
     vectors, mask = data()
     pool = facets(vectors, mask)
     rubbish = torch.where(mask[..., None], vectors, torch.nan)
-    assert not pool.coordinates(rubbish, mask)[~mask].any()
+    assert not pool.whitened(rubbish, mask)[~mask].any()
     assert torch.equal(pool(rubbish, mask), pool(vectors, mask))
 
 
@@ -71,7 +71,7 @@ def test_constant_missing_and_two_valued_slots() -> None:
     mask[:, 2] = False
     mask[:, :2] = True
     pool = facets(vectors, mask)
-    z = pool.coordinates(vectors, torch.ones_like(mask))
+    z = pool.whitened(vectors, torch.ones_like(mask))
     assert not z[:, 0].any() and not z[:, 2].any()
     assert torch.allclose(z[:, 1, 0].abs(), torch.ones(40), atol=1e-4)
     assert not z[:, 1, 1:].any()
@@ -82,7 +82,7 @@ def test_one_user_and_no_user_fit() -> None:
     for users in (0, 1):
         vectors, mask = torch.randn(users, 2, 12), torch.ones(users, 2, dtype=torch.bool)
         pool = facets(vectors, mask)
-        assert not pool.basis.any()
+        assert not pool.whitened.basis.any()
         assert torch.isfinite(pool(torch.randn(3, 2, 12), torch.ones(3, 2, dtype=torch.bool))).all()
 
 
@@ -91,16 +91,16 @@ def test_a_rare_value_is_no_far_outlier_and_an_odd_one_is_limited() -> None:
     vectors[:500, 0, 0] = -1
     vectors[999, 0, 1] = -1  # one user in a thousand
     pool = facets(vectors, mask)
-    assert pool.coordinates(vectors, mask).abs().max() < LIMIT
-    assert pool.coordinates(1000 * vectors, mask).abs().max() == LIMIT
+    assert pool.whitened(vectors, mask).abs().max() < LIMIT
+    assert pool.whitened(1000 * vectors, mask).abs().max() == LIMIT
 
 
 def test_fit_does_not_depend_on_the_order_of_users() -> None:
     vectors, mask = data()
     order = torch.randperm(40)
     one, other = facets(vectors, mask), facets(vectors[order], mask[order])
-    assert torch.allclose(one.basis, other.basis, atol=1e-4)
-    assert torch.allclose(one.mean, other.mean, atol=1e-5)
+    assert torch.allclose(one.whitened.basis, other.whitened.basis, atol=1e-4)
+    assert torch.allclose(one.whitened.mean, other.whitened.mean, atol=1e-5)
 
 
 def test_more_values_than_dimensions_and_fewer_agree_on_the_variance() -> None:

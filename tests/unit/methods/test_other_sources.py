@@ -14,7 +14,9 @@ from tailorlm.training.many import ManySettings
 from tailorlm.training.settings import TrainSettings
 
 PLAIN = LossSettings(smoothing=0.0, neftune=0.0, l2=0.0, dropout=0.0)
-TRAIN = TrainSettings(steps=5, learning_rate=1e-2, warmup=0.0, decay="constant", clip=0.0, save_every=0, line_seconds=1e9)
+TRAIN = TrainSettings(
+    steps=5, learning_rate=1e-2, warmup=0.0, decay="constant", clip=0.0, save_every=0, line_seconds=1e9
+)
 
 
 def test_none_is_the_base_for_everybody(bench, people, queries):

@@ -20,9 +20,11 @@ TRAIN = TrainSettings(steps=8, learning_rate=5e-3, warmup=0.0, save_every=0, lin
 PLAIN = LossSettings(smoothing=0.0, neftune=0.0, l2=0.0, dropout=0.0)
 
 
-def settings(pool="facets", scope="all", steps=8):
+def settings(pool="facets", scope="all", steps=8, head="L"):
     return p2p.Settings(
-        net=p2p.NetSettings(pool=pool, latent=16, head_in=24, dropout=0.0, components=4, unit_norm=pool != "single"),
+        net=p2p.NetSettings(
+            pool=pool, head=head, latent=16, head_in=24, dropout=0.0, components=4, unit_norm=pool != "single"
+        ),
         cuts=p2p.CutSettings(count=2, minimum=2, scope=scope),
         loss=PLAIN,
         batch=BatchSettings(users=8, rows=1),

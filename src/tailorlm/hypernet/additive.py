@@ -1,0 +1,109 @@
+"""The additive hypernetwork: a user's B is a sum of what each statement adds; A is learned and shared by all.
+
+No trunk: delta W = (B_0 + sum over slots k of W_k c_k) A, where c_k are the whitened coordinates of slot k. What
+two statements do together is the sum of what each does alone, so pairs of traits that training never saw together
+still compose (docs/hypernetwork.md has the comparison with the published trunk). Knows nothing of texts or encoders.
+Source: ours; shared A with user-specific B as PRISP's B (section 3.2) and Zhu et al. 2024 on LoRA's asymmetry.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tailorlm.adapters.batch import Adapters
+from tailorlm.adapters.lora import LoraSpace
+from tailorlm.hypernet.bias import l2, set_bias
+from tailorlm.hypernet.heads import Factors
+from tailorlm.hypernet.pool import Whitened
+
+
+class Sum(nn.Module):
+    """One group's shared A and its B, linear in the coordinates (U, D), for each layer its own."""
+
+    def __init__(self, factors: Factors, size: int) -> None:
+        super().__init__()
+        self.factors = factors
+        layers, rank, d_out = factors.b.bias.shape
+        self.weight = nn.Parameter(torch.zeros(size, layers * rank * d_out))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x (U, D) -> A (L, U, R, I), the same for every user, and B (L, U, R, O)."""
+        a, b = self.factors.a.bias, self.factors.b
+        made = torch.addmm(b.bias.flatten(), x, self.weight, beta=b.scaling, alpha=b.scaling)
+        return a[:, None].expand(-1, len(x), -1, -1), made.view(len(x), *b.bias.shape).transpose(0, 1)
+
+
+class Additive(nn.Module):
+    """Maps statements in fixed slots, vectors (U, K, E), to Adapters of `space`; call `fit` first.
+
+    `components`: whitened coordinates a slot; `scaling` is folded into B. A missing slot adds a learned term of
+    its own. ValueError on a setting outside its range.
+    """
+
+    def __init__(
+        self, space: LoraSpace, encoder_size: int, *, scaling: float, slots: int, components: int = 16
+    ) -> None:
+        super().__init__()
+        self.settings: dict[str, Any] = {
+            "head": "additive", "pool": "facets", "encoder_size": encoder_size, "scaling": scaling, "slots": slots,
+            "components": components,
+        }  # fmt: skip
+        check_additive(self.settings)
+        self.space, self.scaling, self.slots = space, scaling, slots
+        self.whitened = Whitened(encoder_size, slots, components)
+        size = slots * (components + 1)
+        self.heads = nn.ModuleList(
+            Sum(Factors(len(group.sites), space.rank, group.d_in, group.d_out, scaling, gain=False), size)
+            for group in space.groups
+        )
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> Adapters:
+        """vectors (U, K, E), mask (U, K) bool, False where a statement is missing -> U adapters. float32."""
+        self.check_input(vectors, mask)
+        read = self.whitened(vectors.to(self.whitened.mean.dtype), mask).flatten(1)
+        x = torch.cat([read, (~mask).to(read.dtype)], 1) / math.sqrt(read.shape[1])
+        tensors: dict[str, Tensor] = {}
+        for group, head in zip(self.space.groups, self.heads, strict=True):
+            a, b = head(x)
+            tensors[f"{group.name}.A"] = a.transpose(0, 1)
+            tensors[f"{group.name}.B"] = b.permute(1, 0, 3, 2)
+        return Adapters(self.space, tensors)
+
+    def check_input(self, vectors: Tensor, mask: Tensor) -> None:
+        """Raises ValueError unless vectors are (U, K, E) with this network's K and E, and mask (U, K) bool."""
+        wanted = (self.slots, self.settings["encoder_size"])
+        if vectors.ndim != 3 or vectors.shape[1:] != wanted:
+            raise ValueError(f"vectors must be (U, {wanted[0]}, {wanted[1]}), got {tuple(vectors.shape)}")
+        if mask.shape != vectors.shape[:2] or mask.dtype != torch.bool:
+            raise ValueError(f"mask must be bool {tuple(vectors.shape[:2])}, got {mask.dtype} {tuple(mask.shape)}")
+
+    def fit(self, vectors: Tensor, mask: Tensor) -> None:
+        """Sets the slots' bases from training users' vectors (N, K, E)."""
+        self.check_input(vectors, mask)
+        self.whitened.fit(vectors.to(self.whitened.mean), mask.to(self.whitened.mean.device))
+
+    def factors(self) -> list[Factors]:
+        """The groups' factors, in the space's order."""
+        return [head.factors for head in self.heads if isinstance(head, Sum)]
+
+    def set_bias(self, adapters: Adapters) -> None:
+        """Makes one LoRA (MT-LoRA) the start: while weights are 0, every user's adapter equals it."""
+        set_bias(self.space, self.factors(), adapters)
+
+    def l2(self, adapters: Adapters) -> Tensor:
+        """Mean A^2 + mean B^2 over all sites of each user, B before its scaling: the regulariser (U,)."""
+        return l2(adapters, self.scaling)
+
+
+def check_additive(settings: dict[str, Any]) -> None:
+    """Raises ValueError naming the first setting that is out of range."""
+    if settings["pool"] != "facets":
+        raise ValueError(f"pool is {settings['pool']!r}; head 'additive' reads fixed slots: expected 'facets'")
+    for name in ("encoder_size", "slots", "components"):
+        value = settings[name]
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"{name} is {value!r}; it must be a whole number of at least 1")
+    if not (math.isfinite(settings["scaling"]) and settings["scaling"] > 0):
+        raise ValueError(f"scaling is {settings['scaling']!r}; it must be a finite number above 0")
