@@ -36,7 +36,7 @@ def python(code: str) -> str:
 
 def test_importing_the_package_is_quick_and_leaves_torch_alone() -> None:
     code = (
-        "import time; t = time.perf_counter(); import tailorlm, sys; t = time.perf_counter() - t;"
+        "import time; t = time.process_time(); import tailorlm, sys; t = time.process_time() - t;"
         "print(t, 'torch' in sys.modules, 'transformers' in sys.modules)"
     )
     seconds, *loaded = min((python(code).split() for _ in range(3)), key=lambda found: float(found[0]))
@@ -237,7 +237,8 @@ def test_an_adapter_for_each_task(tiny_recipe: Path, people: list[User], tmp_pat
 
 @pytest.mark.parametrize("pool", ["single", "attention"])
 def test_networks_without_slots_read_free_text(tiny_recipe: Path, tmp_path: Path, pool: str) -> None:
-    changes = [f"methods.p2p.net.pool={pool}", 'start="base"', "encoder.on_long=truncate"]
+    net = [f"methods.p2p.net.pool={pool}", "methods.p2p.net.head=L"]
+    changes = [*net, 'start="base"', "encoder.on_long=truncate"]
     tailor = Tailor.train(tiny_recipe, tmp_path / "run", overrides=changes)
     free = tailor.personalize(profile="likes rain\n\nwrites in capitals")
     assert [one.text for one in free.profiles[0].statements] == ["likes rain", "writes in capitals"]
@@ -248,7 +249,7 @@ def test_networks_without_slots_read_free_text(tiny_recipe: Path, tmp_path: Path
 
 def test_texts_over_the_encoders_limit_stop_training(tiny_recipe: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="reads at most 512"):
-        Tailor.train(tiny_recipe, tmp_path / "run", overrides=["methods.p2p.net.pool=single"])
+        Tailor.train(tiny_recipe, tmp_path / "run", overrides=["methods.p2p.net.pool=single", "methods.p2p.net.head=L"])
 
 
 def test_train_takes_tables_too(tiny_recipe: Path, tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +37,12 @@ def test_help_is_quick_and_loads_nothing_slow() -> None:
         "import sys\nsys.argv = ['tailor', '--help']\nfrom tailorlm import cli\ntry:\n cli.main()\nexcept SystemExit:\n"
         " print('torch' in sys.modules, 'transformers' in sys.modules)"
     )
-    fastest = 9.0
-    for _ in range(3):
-        start = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        fastest = min(fastest, time.perf_counter() - start)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
     assert done.stdout.splitlines()[-1] == "False False" and "personalize" in done.stdout
-    assert fastest < 0.5
+    assert seconds < 0.5  # of processor time: a busy machine must not fail it
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -158,7 +157,8 @@ def test_personalize(tiny_users: Path, tiny_run: Path, tmp_path: Path) -> None:
 def test_personalize_reports_whom_it_cannot_serve(tiny_recipe: Path, tmp_path: Path) -> None:
     from tailorlm.tailor import Tailor
 
-    changes = ["methods.p2p.net.pool=attention", "profile.kind=given", 'start="base"']
+    net = ["methods.p2p.net.pool=attention", "methods.p2p.net.head=L"]
+    changes = [*net, "profile.kind=given", 'start="base"']
     Tailor.train(tiny_recipe, tmp_path / "run", overrides=changes)
     users = tmp_path / "users.jsonl"
     lines = [{"user_id": f"u{n}", "history": [], "profile": "word " * (200 if n == 1 else 2)} for n in range(3)]
