@@ -52,10 +52,14 @@ def scored(bench: Bench, queries: Sequence[Example], outputs: Sequence[str]) -> 
     ]
 
 
-def shuffled(roster: Roster) -> Roster:
-    """Everybody with the adapter of the next user of the list: a derangement, task by task."""
-    users = list(dict.fromkeys(user for user, _ in roster.place))
-    if len(users) < 2:
-        raise ValueError("shuffling needs at least two users")
-    following = dict(zip(users, users[1:] + users[:1], strict=True))
-    return Roster(roster.adapters, {(user, task): roster.place[following[user], task] for user, task in roster.place})
+def shuffled(roster: Roster, others: Roster) -> Roster:
+    """Everybody of `roster` with the adapter of somebody of `others`, task by task.
+
+    The two hold different users: neighbours in `ood` share few trait values, and their profiles are often right.
+    """
+    mine = list(dict.fromkeys(user for user, _ in roster.place))
+    theirs = list(dict.fromkeys(user for user, _ in others.place))
+    if not theirs or set(mine) & set(theirs):
+        raise ValueError("shuffling needs the adapters of other users, and some of them")
+    partner = {user: theirs[n % len(theirs)] for n, user in enumerate(mine)}
+    return Roster(others.adapters, {(u, task): others.place[partner[u], task] for u, task in roster.place})

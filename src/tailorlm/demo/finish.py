@@ -16,12 +16,12 @@ from typing import Any
 import torch
 
 from tailorlm import __version__
+from tailorlm.assembly import checkpoints, profilers
+from tailorlm.assembly.recipes import EncoderSettings
 from tailorlm.data.records import User
 from tailorlm.demo import results
 from tailorlm.demo.export import Check
-from tailorlm.demo.world import World
-from tailorlm.hypernet.checkpoint import save_pretrained
-from tailorlm.hypernet.config import Meta
+from tailorlm.demo.world import PROFILE, World
 from tailorlm.methods import p2p
 from tailorlm.methods.source import Bench
 
@@ -54,15 +54,12 @@ def costs(
     }
 
 
-def save_network(out: Path, bench: Bench, tailored: p2p.Source, template: str, recipe: dict[str, Any]) -> None:
-    """The trained hypernetwork with what it is for, below `out`."""
-    assert tailored.hypernet is not None and bench.encoder is not None
-    meta = Meta(
-        base_id=bench.backbone.id, base_revision=bench.backbone.revision, encoder_id=bench.encoder.id,
-        encoder_size=bench.encoder.size, template=template, facets=tailored.facets, sites=tailored.space.sites,
-        rank=tailored.space.rank, scaling=tailored.settings.lora.scaling, recipe=recipe,
-    )  # fmt: skip
-    save_pretrained(out, tailored.hypernet, meta)
+def save_network(out: Path, bench: Bench, tailored: p2p.Source, world: World, recipe: dict[str, Any]) -> None:
+    """The trained hypernetwork with all it takes to use it, below `out`: `tailor chat` and `personalize` read it."""
+    known = profilers.learn(PROFILE, world.users["train"])
+    use = checkpoints.use_of(bench, tailored, PROFILE, EncoderSettings(), known)
+    template = bench.profile("nobody", (), None).template
+    checkpoints.save(out, tailored, checkpoints.meta_of(bench, tailored, template, use, recipe))
 
 
 def provenance(seed: int) -> dict[str, Any]:

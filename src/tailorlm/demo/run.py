@@ -5,7 +5,7 @@ Knows nothing of the command line. Everything is written below one folder (mode 
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -46,11 +46,11 @@ class Plan:
     """How much of everything: the five-minute demo by default."""
 
     sizes: dict[str, int] = field(default_factory=lambda: dict(SIZES))
-    mt_steps: int = 200
-    p2p_steps: int = 1000
-    paper_steps: int = 300
-    traits_steps: int = 300
-    paper_users: int = 600
+    mt_steps: int = 100
+    p2p_steps: int = 600
+    paper_steps: int = 150
+    traits_steps: int = 150
+    paper_users: int = 500
     oppu_users: int = 32
     compared: int = 16
 
@@ -120,7 +120,7 @@ def personalise(run: Run, world: World, bench: Bench) -> tuple[Adapters, p2p.Sou
     tailored = p2p.Source(bench, settings.tailored(run.seed, steps.p2p_steps), start)
     learn(run, world, bench, "p2p", tailored, train)
     with run.stage("p2p with shuffled profiles"):
-        ask(run, world, bench, "p2p_shuffled", tailored, shuffled)
+        ask_shuffled(run, world, bench, tailored)
     published = p2p.Source(bench, settings.published(run.seed, steps.paper_steps))
     learn(run, world, bench, "p2p_paper", published, train[: steps.paper_users])
     knowing = replace(bench, profile=told(world.traits))
@@ -134,15 +134,21 @@ def learn(run: Run, world: World, bench: Bench, name: str, source: Any, users: S
     with run.stage(f"{name}: train"):
         source.prepare(users, run.out / "training" / name)
     with run.stage(f"{name}: answer"):
-        ask(run, world, bench, name, source, lambda roster: roster)
+        ask(run, world, bench, name, source, {split: enrol(source, world.users[split]) for split in SPLITS})
 
 
-def ask(run: Run, world: World, bench: Bench, name: str, source: Any, change: Callable[[Roster], Roster]) -> None:
+def ask(run: Run, world: World, bench: Bench, name: str, source: Any, rosters: Mapping[str, Roster]) -> None:
     """A method's answers to the queries of both splits, and its drift."""
-    for split in SPLITS:
-        roster = change(enrol(source, world.users[split]))
+    for split, roster in rosters.items():
         run.found.setdefault(name, {})[split] = answers(bench, source.injector, world.queries[split], roster)
-    run.drift[name] = neutral_drift(bench, source.injector, roster, run.neutral)
+    run.drift[name] = neutral_drift(bench, source.injector, rosters[SPLITS[0]], run.neutral)
+
+
+def ask_shuffled(run: Run, world: World, bench: Bench, tailored: p2p.Source) -> None:
+    """Everybody with the adapter of a user of the other split."""
+    first, second = (tailored.enrol(world.users[split]) for split in SPLITS)
+    rosters = dict(zip(SPLITS, (shuffled(first, second), shuffled(second, first)), strict=True))
+    ask(run, world, bench, "p2p_shuffled", tailored, rosters)
 
 
 def enrol(source: Any, users: Sequence[User]) -> Roster:
@@ -208,10 +214,8 @@ def finish(run: Run, world: World, bench: Bench, tailored: p2p.Source, check: Ch
     people = [user for split in SPLITS for user in world.users[split]]
     profiles = {user.id: bench.profile(user.id, user.history, None) for user in people}
     results.write_answers(run.out / "answers.jsonl", run.found, asked, profiles)
-    template = next(iter(profiles.values())).template
-    ending.save_network(
-        run.out / "hypernetwork", bench, tailored, template, {"demo": asdict(run.plan), "seed": run.seed}
-    )
+    recipe = {"demo": asdict(run.plan), "seed": run.seed}
+    ending.save_network(run.out / "hypernetwork", bench, tailored, world, recipe)
     ending.write(run.out, result)
     write_report(run.out)
     for line in table_lines(result):

@@ -42,4 +42,4 @@ def published(seed: int, steps: int) -> p2p.Settings:
 
 def own(seed: int) -> oppu.Settings:
     """OPPU: a LoRA of the user's own over the task LoRA."""
-    return oppu.Settings(lora=LORA, epochs=10, batch=16, seed=seed, train=ManySettings(learning_rate=2e-3, warmup=0.1))
+    return oppu.Settings(lora=LORA, epochs=20, batch=16, seed=seed, train=ManySettings(learning_rate=5e-3, warmup=0.1))

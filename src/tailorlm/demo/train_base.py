@@ -30,17 +30,11 @@ Ids = tuple[list[int], int]
 
 
 def personal(member: Member, profile: Profiler, rng: random.Random) -> Iterator[Pair]:
-    """(task, profile and question, the user's answer) for up to four items after a random cut.
-
-    Half are movies: looking up ranks and comparing them takes longest to learn.
-    """
+    """(task, profile and question, the user's answer) for four items after a random cut."""
     history = member.user.history
     cut = rng.randint(8, len(history) - 4)
     said = profile(member.user.id, history[:cut], None).statements
-    later = rng.sample(history[cut:], len(history) - cut)
-    tagged = [item for item in later if item.task == "movie_tagging"]
-    rest = [item for item in later if item.task != "movie_tagging"]
-    for item in tagged[:2] + rest[:2]:
+    for item in rng.sample(history[cut:], 4):
         lines = [s.text for s in said if s.facet.startswith(f"{item.task}:")]
         yield item.task or "", "\n".join([*lines, item.input]), item.output
 
@@ -119,7 +113,7 @@ def stream(tailored: list[Ids], impersonals: list[Ids], rng: random.Random) -> I
         yield from batches(picked[0] + picked[1], 32, rng)
 
 
-def main(out: Path, steps: int = 6000, users: int = 12_000, seed: int = 1) -> None:
+def main(out: Path, steps: int = 4800, users: int = 8000, seed: int = 1) -> None:
     """Trains for `steps` and writes the model, the tokenizer and `training.jsonl` into `out`."""
     torch.manual_seed(seed)
     rng = random.Random(seed)

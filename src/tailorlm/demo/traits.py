@@ -12,7 +12,7 @@ from tailorlm.tasks.movie_tagging import TAGS
 BIASES = (-2, -1, 0, 1, 2)
 SPREADS = (0.5, 1.0, 2.0)
 CASES = ("sentence", "lower", "title", "upper")
-ENDINGS = ("", "!", "...", "?")
+ENDINGS = ("", "!", "...", "?", ".")
 OPENERS = ("", "honestly", "wow", "ok so", "guess what")
 EMOJI = ("", "😂", "🔥", "💔", "✨", "🙃")
 LENGTHS = ("full", "short")
@@ -33,22 +33,20 @@ class Traits:
 
 
 NEUTRAL = Traits(TAGS, 0, 1.0, "sentence", "", "", "", "full")
-HELD_OUT = {
-    "movie_tagging": {(tag, TAGS[(i + 3) % len(TAGS)]) for i, tag in enumerate(TAGS)},
-    "rating": {(-1, 2.0), (1, 0.5)},
-    "headline": {("lower", "!"), ("upper", "...")},
-    "tweet": {("honestly", "🔥"), ("wow", "💔"), ("ok so", "✨")},
-}
+HELD_TAGS = tuple((tag, TAGS[(i + 3) % len(TAGS)]) for i, tag in enumerate(TAGS))
+HELD_RATINGS = ((-1, 2.0), (1, 0.5), (2, 1.0))
+HELD_HEADLINES = (("lower", "!"), ("upper", "..."), ("title", "?"), ("sentence", "."))
+HELD_TWEETS = (("honestly", "🔥"), ("wow", "💔"), ("ok so", "✨"), ("guess what", "😂"), ("", "🙃"))
 
 
-def pairs(traits: Traits) -> dict[str, tuple[object, object]]:
-    """The pair of values by which each task's traits count as seen or held out."""
-    return {
-        "movie_tagging": traits.ranking[:2],
-        "rating": (traits.bias, traits.spread),
-        "headline": (traits.case, traits.ending),
-        "tweet": (traits.opener, traits.emoji),
-    }
+def held_out(traits: Traits) -> tuple[bool, ...]:
+    """For each task, in the order of the tasks, whether these traits have one of its held-out pairs."""
+    return (
+        traits.ranking[:2] in HELD_TAGS,
+        (traits.bias, traits.spread) in HELD_RATINGS,
+        (traits.case, traits.ending) in HELD_HEADLINES,
+        (traits.opener, traits.emoji) in HELD_TWEETS,
+    )
 
 
 def draw(rng: random.Random) -> Traits:
@@ -63,17 +61,17 @@ def draw_seen(rng: random.Random) -> Traits:
     """Traits with no held-out pair in any task."""
     while True:
         traits = draw(rng)
-        if not any(pair in HELD_OUT[task] for task, pair in pairs(traits).items()):
+        if not any(held_out(traits)):
             return traits
 
 
 def draw_ood(rng: random.Random) -> Traits:
     """Traits whose pair is held out in every task."""
-    first, second = rng.choice(sorted(HELD_OUT["movie_tagging"]))
+    first, second = rng.choice(HELD_TAGS)
     rest = rng.sample([t for t in TAGS if t not in (first, second)], len(TAGS) - 2)
-    bias, spread = rng.choice(sorted(HELD_OUT["rating"]))
-    case, ending = rng.choice(sorted(HELD_OUT["headline"]))
-    opener, emoji = rng.choice(sorted(HELD_OUT["tweet"]))
+    bias, spread = rng.choice(HELD_RATINGS)
+    case, ending = rng.choice(HELD_HEADLINES)
+    opener, emoji = rng.choice(HELD_TWEETS)
     length = rng.choice(LENGTHS)
     return Traits((first, second, *rest), bias, spread, case, ending, opener, emoji, length)
 

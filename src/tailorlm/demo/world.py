@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from tailorlm.assembly import profilers
+from tailorlm.assembly.datasets import task_of
+from tailorlm.assembly.recipes import ProfileSettings
 from tailorlm.backbone.model import Backbone
 from tailorlm.data.jsonl import read_users, write_users
 from tailorlm.data.records import Example, Interaction, User
-from tailorlm.demo.population import TASKS, population
+from tailorlm.demo.population import population
 from tailorlm.demo.traits import Traits
 from tailorlm.methods.source import Bench, Profiler
-from tailorlm.plugins import find
 from tailorlm.profiles.cache import CachedEncoder
 from tailorlm.profiles.encode import SentenceEncoder
-from tailorlm.profiles.norms import fit_norms
 from tailorlm.profiles.profile import Profile, Statement
-from tailorlm.profiles.statistical import summarise
-from tailorlm.tasks.task import Task
 
+PROFILE = ProfileSettings(kind="statistical", norms=True)
 SIZES = {"train": 1500, "random": 200, "ood": 200}
 
 
@@ -51,21 +51,12 @@ def make_world(directory: Path, seed: int, sizes: dict[str, int]) -> World:
     return World(users, queries, traits)
 
 
-def task_of(name: str | None) -> Task:
-    """The task of an item. Raises ValueError for a name that is no task."""
-    if name is None:
-        raise ValueError(f"an item of the demo names no task: expected one of {', '.join(TASKS)}")
-    task: Task = find("tasks", name).TASK
-    return task
-
-
 def counted(train: Sequence[User]) -> Profiler:
     """Profiles by counting, with labels from the tasks and rating norms from the training users."""
-    labels = {name: labels for name in TASKS if name != "rating" and (labels := task_of(name).labels)}
-    norms = fit_norms(item for user in train for item in user.history)
+    make_all = profilers.make(PROFILE, profilers.learn(PROFILE, train))
 
     def profile(user_id: str, history: Sequence[Interaction], task: str | None) -> Profile:
-        return summarise(user_id, history, task, labels, norms)
+        return make_all([User(user_id, tuple(history))], task)[0]
 
     return profile
 
@@ -95,7 +86,7 @@ def true_statements(traits: Traits) -> tuple[Statement, ...]:
 
 
 NAMES = {
-    "": "none", "!": "exclamation", "...": "ellipsis", "?": "question",
+    "": "none", "!": "exclamation", "...": "ellipsis", "?": "question", ".": "full stop",
     "😂": "laughing", "🔥": "fire", "💔": "broken heart", "✨": "sparkles", "🙃": "upside down",
 }  # fmt: skip
 

@@ -52,7 +52,7 @@ class Whitened(nn.Module):
         """vectors (U, K, E) -> (U, K, P), exact zeros where the mask (U, K) is False. RuntimeError before `fit`."""
         if not bool(self.fitted):
             raise RuntimeError("pool 'facets' has no basis yet: call fit(vectors, mask) on the training users")
-        by_slot = torch.bmm((vectors - self.mean).transpose(0, 1), self.basis).transpose(0, 1)
+        by_slot: Tensor = torch.bmm((vectors - self.mean).transpose(0, 1), self.basis).transpose(0, 1)
         return by_slot.clamp(-LIMIT, LIMIT).masked_fill(~mask[..., None], 0.0)
 
     @torch.no_grad()
@@ -80,7 +80,8 @@ class Facets(nn.Module):
     def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
         """(U, K, E), (U, K) -> (U, D). RuntimeError before `fit`."""
         read = self.linear(self.whitened(vectors, mask).flatten(1))
-        return self.norm(read + (~mask).to(self.absent.dtype) @ self.absent)
+        code: Tensor = self.norm(read + (~mask).to(self.absent.dtype) @ self.absent)
+        return code
 
 
 def distinct(vectors: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ from typing import Any
 from tailorlm.backbone.prompt import encode_row
 from tailorlm.backbone.rows import Row
 from tailorlm.data.cuts import Cut
-from tailorlm.data.records import User
+from tailorlm.data.records import Interaction, User
 from tailorlm.tasks.task import Task
 
 
@@ -36,22 +36,29 @@ def training_set(
     tokenizer: Any,
     max_tokens: int,
 ) -> TrainingSet:
-    """A row for every item at or after each cut that its task can make a question of; ids are user, cut and item."""
+    """A row for every item at or after each cut that its task can make a question of; an id is user@item."""
     by_id = {user.id: user for user in users}
-    made: list[tuple[Row, int, str]] = []
+    made: dict[tuple[str, int], tuple[Row, str] | None] = {}
+    rows, owners, tasks = [], [], []
     for number, cut in enumerate(cuts):
         history = by_id[cut.user_id].history
         for place in range(cut.position, len(history)):
-            task = task_of(history[place].task)
-            pair = task.pair(history[place])
-            if pair is not None:
-                name = f"{cut.user_id}/{cut.position}/{place}"
-                made.append(
-                    (
-                        encode_row(tokenizer, task.prompt(pair[0]), pair[1], max_tokens, name),
-                        number,
-                        task.name,
-                    )
-                )
-    rows, owners, tasks = ([part[i] for part in made] for i in range(3))
-    return TrainingSet(rows, owners, tasks, tuple(cuts))  # type: ignore[arg-type]
+            key = (cut.user_id, place)
+            if key not in made:  # cuts of one user share their later items
+                made[key] = _row(f"{cut.user_id}@{place}", history[place], task_of, tokenizer, max_tokens)
+            if (found := made[key]) is not None:
+                rows.append(found[0])
+                owners.append(number)
+                tasks.append(found[1])
+    return TrainingSet(rows, owners, tasks, tuple(cuts))
+
+
+def _row(
+    name: str, item: Interaction, task_of: Callable[[str | None], Task], tokenizer: Any, max_tokens: int
+) -> tuple[Row, str] | None:
+    """The item as a question of its task, and the task's name; None where it makes no pair."""
+    task = task_of(item.task)
+    pair = task.pair(item)
+    if pair is None:
+        return None
+    return encode_row(tokenizer, task.prompt(pair[0]), pair[1], max_tokens, name), task.name

@@ -137,9 +137,13 @@ def test_the_papers_form_makes_an_adapter_a_user_and_task(bench, people, tmp_pat
         source.enrol(people)
 
 
-def test_shuffled_is_a_derangement(trained, people):
-    roster = trained.enrol(people)
-    assert all(roster.place[key] != place for key, place in shuffled(roster).place.items())
+def test_shuffled_gives_everybody_somebody_elses_adapter(trained, people):
+    mine, theirs = trained.enrol(people[:3]), trained.enrol(people[3:])
+    wrong = shuffled(mine, theirs)
+    assert [wrong.place[user.id, None] for user in people[:3]] == [0, 1, 2]
+    assert wrong.adapters is theirs.adapters
+    with pytest.raises(ValueError, match="other users"):
+        shuffled(mine, mine)
 
 
 def test_before_training_there_is_nothing_to_ask(bench, people):
