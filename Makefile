@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 QUIET_TESTS := HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 TOKENIZERS_PARALLELISM=false OMP_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint types layers docs clean
+.PHONY: help setup demo test test-slow lint types layers docs bench clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ layers: $(STAMP) ## import-linter: a file imports only from layers below its own
 
 docs: $(DOCS_STAMP) ## the documentation as a site under runs/site; a broken link fails
 	$(BIN)/mkdocs build --strict
+
+bench: $(STAMP) ## the benchmarks: ratios in one run beside their targets (docs/benchmarks.md)
+	@for name in startup generation injection training_step; do echo; $(BIN)/python benchmarks/$$name.py || exit; done
 
 clean: ## remove the virtual environment and the caches (runs/ stays: it holds results)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .import_linter_cache

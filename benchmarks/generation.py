@@ -1,8 +1,8 @@
 """Adapters of many users at Qwen2.5-7B shapes: the hypernetwork against its own matmuls done bare.
 
 Both are timed in turns in one process; the bare side calls torch.mm on the same shapes, in the same order,
-with nothing between. Prints medians, times a user and the ratio (target: at most 1.15), by the wall clock and
-by processor time: on a shared machine the second is the fairer one.
+with nothing between. Prints the ratio of the medians by the wall clock (target: at most 1.15), milliseconds a
+user, and the ratio by processor time, which is the fairer one on a machine that others use.
 Memory in float32: 0.9 GB of weights and 20 MB a user (both sides' outputs), half of it in bfloat16.
 Run: python benchmarks/generation.py [--dtype float32|bfloat16] [--users 64] [--rounds 5] [--threads 2]
 """
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from table import Row, show
 from torch import Tensor
 
 from tailorlm.adapters.lora import LoraSpace
@@ -72,8 +73,19 @@ def timed(run: Callable[[], object]) -> tuple[float, float]:
     return seconds
 
 
+def rows(sides: list[tuple[tuple[float, float], ...]], users: int) -> list[Row]:
+    """A row for the bare products and one for ours, from their (wall, processor) seconds."""
+    wall, processor = ([statistics.median(time[clock] for time in times) for times in sides] for clock in (0, 1))
+    spent = [f"{1000 * seconds / users:.2f} ms a user" for seconds in wall]
+    by_processor = f"; by processor time {processor[1] / processor[0]:.3f} x"
+    return [
+        ("bare matmuls", spent[0], 1.0, None),
+        ("tailorlm", spent[1] + by_processor, wall[1] / wall[0], 1.15),
+    ]
+
+
 def main() -> None:
-    """Runs both in turns and prints the ratios."""
+    """Runs both in turns and prints the table."""
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
@@ -90,11 +102,8 @@ def main() -> None:
     with torch.inference_mode():
         sides = (lambda: bare(pairs)), (lambda: net(vectors, mask))
         turns = [[timed(side) for side in sides] for _ in range(options.rounds + 1)]  # the first is warm-up
-    print(f"{options.dtype}, {options.users} users, {options.threads} threads, torch {torch.__version__}")
-    for clock, name in enumerate(("wall", "processor")):
-        bare_s, ours_s = (statistics.median(turn[side][clock] for turn in turns[1:]) for side in (0, 1))
-        per_user = f"{1000 * bare_s / options.users:.2f} and {1000 * ours_s / options.users:.2f} ms a user"
-        print(f"{name:9} bare {bare_s:.3f} s, ours {ours_s:.3f} s ({per_user}); ratio {ours_s / bare_s:.3f}")
+    print(f"generation at Qwen2.5-7B shapes: {options.users} users, rank {RANK}, torch {torch.__version__}")
+    show(rows([column[1:] for column in zip(*turns, strict=True)], options.users), options.dtype, options.threads)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """16 rows with 16 different adapters at 0.5B shapes: our injection and PEFT's mixed batch against no adapter.
 
 The three are timed in turns in one process on shared weights: prefill of 64 tokens (ours includes setting the
-adapters) and decode of one token behind a cache of 64. Prints medians and ratios (targets: prefill at most
-1.15, decode at most 1.12), by the wall clock and by processor time: on a shared machine the second is fairer.
+adapters) and decode of one token behind a cache of 64. Prints medians of the rounds' ratios (targets: prefill
+at most 1.15, decode at most 1.12) by the wall clock, and by processor time: on a shared machine that is fairer.
 Memory in float32: 1.5 GB. Run: python benchmarks/injection.py [--dtype float32|bfloat16] [--threads 2]
 """
 
@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from peft import PeftModel
+from table import Row, show
 from transformers import DynamicCache, Qwen2Config, Qwen2ForCausalLM
 
 from tailorlm.adapters.batch import Adapters
@@ -101,15 +102,18 @@ def decode_in_turns(variants: list[Variant], rounds: int) -> list[list[tuple[flo
     return [column[1:] for column in times]
 
 
-def report(what: str, names: Sequence[str], times: list[list[tuple[float, float]]]) -> None:
-    """A line a variant: median processor milliseconds, and the median of the rounds' ratios to the first."""
+def rows(what: str, names: Sequence[str], times: list[list[tuple[float, float]]], target: float) -> list[Row]:
+    """A row a variant: the median of the rounds' ratios to the first; ours is held against the target."""
+    made: list[Row] = []
     for name, column in zip(names, times, strict=True):
         ratios = [
             statistics.median(run[clock] / plain[clock] for run, plain in zip(column, times[0], strict=True))
             for clock in (0, 1)
         ]
-        spent = 1000 * statistics.median(run[1] for run in column)
-        print(f"{what:<8} {name:<11} {spent:>9.1f} ms  {ratios[0]:>6.3f}x wall  {ratios[1]:>6.3f}x processor")
+        spent = f"{1000 * statistics.median(run[0] for run in column):.1f} ms"
+        words = f"{spent}; by processor time {ratios[1]:.3f} x"
+        made.append((f"{what}, {name}", words, ratios[0], target if name == "tailorlm" else None))
+    return made
 
 
 def main() -> None:
@@ -127,19 +131,19 @@ def main() -> None:
     backbone = build(asked.layers, getattr(torch, asked.dtype))
     space = LoraSpace(backbone.sites(asked.targets.split(",")), RANK)
     adapters, injector = random_adapters(space), Injector(backbone.model, space)
-    rows = torch.arange(ROWS)
+    index = torch.arange(ROWS)
     names = {"adapter_names": [f"u{i}" for i in range(ROWS)]}
     variants: dict[str, Variant] = {
         "no adapter": (backbone.model, nullcontext, {}),
-        "tailorlm": (backbone.model, lambda: injector(adapters, rows), {}),
+        "tailorlm": (backbone.model, lambda: injector(adapters, index), {}),
         "peft mixed": (peft_twin(backbone, adapters), nullcontext, names),
     }
-    print(f"{asked.dtype}, {asked.layers} layers, {asked.targets}, {asked.threads} threads")
     with torch.inference_mode():
         decoding = decode_in_turns(list(variants.values()), asked.rounds)  # its prefills warm up all three
         prefilling = prefill_in_turns(list(variants.values()), max(asked.rounds // 4, 1))
-    report("prefill", list(variants), prefilling)
-    report("decode", list(variants), decoding)
+    print(f"injection at Qwen2.5-0.5B shapes: {ROWS} adapters, {asked.layers} layers, {asked.targets}, rank {RANK}")
+    table = rows("prefill", list(variants), prefilling, 1.15) + rows("decode", list(variants), decoding, 1.12)
+    show(table, asked.dtype, asked.threads)
 
 
 if __name__ == "__main__":
