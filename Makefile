@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
-MIN_COVERAGE := 0
+MIN_COVERAGE := 90
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed

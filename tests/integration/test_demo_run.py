@@ -50,8 +50,8 @@ def test_the_folder_is_private_and_whole(demo):
 
 def test_the_saved_hypernetwork_personalises(demo):
     tailor = Tailor.from_pretrained(demo[0] / "hypernetwork")
-    history = [("Write a headline: rain opens the match", "RAIN OPENS THE MATCH!")] * 3
-    ada = tailor.personalize(history=history, task="headline")
+    item = {"task": "headline", "input": "Write a headline: rain opens the match", "output": "RAIN OPENS THE MATCH!"}
+    ada = tailor.personalize(history=[item] * 3)
     assert len(ada) == 1
     assert isinstance(tailor.generate("Write a headline: a nurse saves the library", ada, max_new_tokens=4), str)
 
