@@ -146,17 +146,19 @@ class Tailor:
     ) -> Personal:  # fmt: skip
         """Adapters of one user (`history`, oldest first, or `profile`) or of many (`users`, profiles), in one pass.
 
-        `profile` text is a statement a line; a network with fixed slots reads "facet = statement" lines. `task` is
-        needed, and allowed, where the network has an adapter for each task. Users whose profile the network cannot
-        use in whole are in `notes`; none of them stops the others. ValueError for no input, or more than one, for
-        ids given twice, and for profiles of another template.
+        `profile` text is a statement a line; a network with fixed slots reads "facet = statement" lines. `task`:
+        of a history's items that name none; otherwise needed, and allowed, where the network has an adapter for each
+        task. Users whose profile the network cannot use in whole are in `notes`; none of them stops the others.
+        ValueError for no input, or more than one, for ids given twice, and for profiles of another template.
         """
         if sum(given is not None for given in (history, profile, users)) != 1:
             raise ValueError("personalize needs exactly one of history=, profile= and users=")
         if profile is not None:
             return self._adapt(self._profiles(profile, task), strength)
-        people = [User(ONE, interactions(history))] if history is not None else users
-        people = [people] if isinstance(people, User) else list(people or ())
+        if history is not None:
+            scope = task if self.use.scope == "task" else None
+            return self._adapt(self.summarise([User(ONE, interactions(history, task))], scope), strength)
+        people = [users] if isinstance(users, User) else list(users or ())
         return self._adapt(self.summarise(people, task), strength)
 
     def generate(
@@ -186,8 +188,9 @@ class Tailor:
         """The task that profiles are about. ValueError where one is missing, or the network knows none."""
         if (task is not None) != (self.use.scope == "task"):
             tasks = ", ".join(self.use.tasks)
-            need = f"an adapter for each task: give task= ({tasks})" if task is None else "one adapter for all tasks"
-            raise ValueError(f"this network makes {need}")
+            if task is None:
+                raise ValueError(f"this network makes an adapter for each task: give task= ({tasks})")
+            raise ValueError("this network makes one adapter for all tasks: leave the task out")
         return task
 
     def _base(self) -> tuple[str, str | None]:

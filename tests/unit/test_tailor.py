@@ -129,6 +129,23 @@ def test_nothing_that_is_not_finite_leaves(tailor: Tailor, people: list[User], t
     assert not (tmp_path / "out").exists()
 
 
+def test_task_is_that_of_a_history_whose_items_name_none(tailor: Tailor, people: list[User]) -> None:
+    pairs = [(item.input, item.output) for item in people[0].history if item.task == "headline"]
+    said = [{"input": one, "output": two, "task": "headline"} for one, two in pairs]
+    from_pairs = tailor.personalize(history=pairs, task="headline")
+    from_objects = tailor.personalize(history=said, task="movie_tagging")  # an item's own task stands
+    assert not from_pairs.notes and from_pairs.profiles == from_objects.profiles
+    assert tailor.personalize(history=pairs).profiles != from_pairs.profiles
+
+
+@pytest.mark.parametrize(
+    ("device", "said"), [("gpu", "expected auto, cpu, cuda"), ("cuda:99", "torch finds . CUDA devices here")]
+)
+def test_a_device_that_is_not_there(tiny_run: Path, device: str, said: str) -> None:
+    with pytest.raises(ValueError, match=f"device '?{device}'?: {said}"):
+        Tailor.from_pretrained(tiny_run / "checkpoint", device=device)
+
+
 def test_odd_users_are_noted_and_stop_nobody(tailor: Tailor, people: list[User]) -> None:
     empty = User("empty", ())
     other = User("other", (Interaction("secret words", "42", task="unheard of"),))

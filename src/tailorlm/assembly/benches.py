@@ -16,7 +16,7 @@ from tailorlm.assembly.profilers import Known, Profilers, make
 from tailorlm.assembly.recipes import BaseSettings, EncoderSettings, ProfileSettings
 from tailorlm.backbone.generate import generate
 from tailorlm.backbone.inject import Injector
-from tailorlm.backbone.model import Backbone
+from tailorlm.backbone.model import Backbone, pick_device
 from tailorlm.methods.source import Bench, Profiler
 from tailorlm.profiles.base_states import BaseStatesEncoder
 from tailorlm.profiles.cache import CachedEncoder
@@ -29,8 +29,9 @@ SAMPLED = 16
 def load_base(settings: BaseSettings) -> Backbone:
     """The model; a folder's id is its absolute path, so that a checkpoint finds it from anywhere.
 
-    ValueError where there is neither such a folder nor such a model.
+    ValueError where there is neither such a folder nor such a model, nor such a device.
     """
+    check_device(settings.device)
     folder = Path(settings.name).expanduser()
     name = str(folder.resolve()) if folder.is_dir() else settings.name
     if not folder.is_dir() and (settings.name.startswith((".", "/", "~")) or settings.name.count("/") > 1):
@@ -39,6 +40,17 @@ def load_base(settings: BaseSettings) -> Backbone:
         return Backbone.load(name, settings.revision, settings.dtype, settings.device, settings.checkpointing)
     except OSError as error:
         raise ValueError(f"base.name {settings.name}: {str(error).strip().splitlines()[0]}") from error
+
+
+def check_device(name: str) -> None:
+    """ValueError for a device that torch does not know, or a GPU that is not there."""
+    try:
+        device = pick_device(name)
+    except RuntimeError:
+        raise ValueError(f"device {name!a}: expected auto, cpu, cuda or cuda:1 ...") from None
+    there = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= there:
+        raise ValueError(f"device {name}: torch finds {there} CUDA devices here; `tailor doctor` says what there is")
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ base's fingerprint. A checkpoint is untrusted: every field is checked, and no ad
 users' text. Source: design section 3.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,11 +13,12 @@ from typing import Any, Literal
 import torch
 
 from tailorlm import recipe as toml
+from tailorlm.adapters.sites import Site
 from tailorlm.assembly.benches import fingerprint
 from tailorlm.assembly.profilers import Known
 from tailorlm.assembly.recipes import EncoderSettings, ProfileSettings, plain
 from tailorlm.backbone.model import Backbone
-from tailorlm.hypernet.checkpoint import check, from_pretrained, save_pretrained
+from tailorlm.hypernet.checkpoint import from_pretrained, save_pretrained
 from tailorlm.hypernet.config import BadCheckpoint, Meta
 from tailorlm.hypernet.kinds import Network
 from tailorlm.methods import p2p
@@ -113,13 +114,23 @@ def check_base(meta: Meta, use: Use, backbone: Backbone) -> None:
         sites = backbone.sites(sorted({site.module for site in meta.sites}))
     except ValueError as error:
         raise BadCheckpoint(f"this checkpoint was made for {meta.base_id}; {error}") from None
-    check(meta, sites=sites)
+    if tuple(sites) != tuple(meta.sites):
+        raise BadCheckpoint(
+            f"this checkpoint was made for {meta.base_id}, and {backbone.id} is another model: "
+            f"expected {places(meta.sites)}, found {places(sites)}"
+        )
     found = fingerprint(backbone) if use.fingerprint and backbone.dtype != torch.float16 else use.fingerprint
     if found != use.fingerprint:
         raise BadCheckpoint(
             f"this checkpoint was made for {meta.base_id} with weights of fingerprint {use.fingerprint}; "
             f"{backbone.id} has {found}"
         )
+
+
+def places(sites: Sequence[Site]) -> str:
+    """Where adapters sit, in short."""
+    first = sites[0]
+    return f"{len(sites)} places for adapters, the first {first.path} ({first.d_in} inputs, {first.d_out} outputs)"
 
 
 def restore(bench: Bench, hypernet: Network, meta: Meta, use: Use) -> p2p.Source:

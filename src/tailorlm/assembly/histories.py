@@ -4,6 +4,7 @@ Knows nothing of files. Text is checked as the readers check it; errors give the
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tailorlm.data.problems import FieldError
@@ -13,9 +14,13 @@ from tailorlm.data.userline import read_item
 History = Sequence[Interaction | tuple[str, str] | Mapping[str, Any]]
 
 
-def interactions(history: History) -> tuple[Interaction, ...]:
-    """The items as interactions, in the given order. ValueError names the first that is none of the three forms."""
-    return tuple(_item(item, place) for place, item in enumerate(history))
+def interactions(history: History, task: str | None = None) -> tuple[Interaction, ...]:
+    """The items as interactions, in the given order; `task` is that of items that name none.
+
+    ValueError names the first item that is none of the three forms.
+    """
+    items = [_item(item, place) for place, item in enumerate(history)]
+    return tuple(replace(item, task=task) if item.task is None else item for item in items)
 
 
 def _item(item: Interaction | tuple[str, str] | Mapping[str, Any], place: int) -> Interaction:
