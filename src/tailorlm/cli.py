@@ -9,15 +9,16 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tailorlm import __version__
-from tailorlm.commands import faults
+from tailorlm.commands import faults, quiet
 from tailorlm.commands.result import FAILED, show
 
 CODES = "Exit codes: 0 done, 1 failure, 2 wrong input, 130 interrupted."
+ClickException: Any = typer.BadParameter.__mro__[2]  # Typer has it from click, or its own copy of it, by version
 app = typer.Typer(
     name="tailor", add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="A language model that fits each person: train a hypernetwork, personalise users, talk to the result.",
@@ -103,7 +104,10 @@ def train(
 def eval(
     recipe: Recipe, set: Set = None, data: Data = None, out: Run = None, resume: Resume = False, as_json: AsJson = False
 ) -> None:
-    """Compare base, MT-LoRA, P2P, shuffled profiles and floors on unseen users; trains first where needed."""
+    """Compare the methods on users never seen.
+
+    Base, MT-LoRA, P2P, P2P with shuffled profiles, and floors; trains first where needed.
+    """
     from tailorlm.commands.evaluate import run
 
     raise typer.Exit(show(run(recipe, set or [], data, out, resume), as_json))
@@ -124,7 +128,7 @@ def personalize(
     split: Split = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an adapter for each user, as PEFT folders that any engine reads."""
+    """Make users' adapters, as PEFT folders."""
     from tailorlm.commands.personalise import run
 
     found = run(checkpoint, users, out, strength, task, base, device, dtype, batch, on_error.value, split)
@@ -132,7 +136,10 @@ def personalize(
 
 
 @app.command(
-    epilog=example("tailor chat runs/movie_tagging/checkpoint --user ada.jsonl", "In it: /base /new /profile /quit")
+    epilog=example(
+        "tailor chat runs/movie_tagging/checkpoint --user ada.jsonl",
+        "tailor chat runs/demo/hypernetwork --user runs/demo/users/ood.jsonl --id ood-00000",
+    )
 )
 def chat(
     checkpoint: Checkpoint,
@@ -148,7 +155,10 @@ def chat(
     seed: Annotated[int | None, typer.Option(help="Of the sampling.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object an answer.")] = False,
 ) -> None:
-    """Talk to the model as one user has tailored it; /base compares, /quit leaves."""
+    """Talk to the model as tailored to one user.
+
+    In it: /base compares, /new forgets the conversation, /profile shows the profile, /quit leaves.
+    """
     from tailorlm.commands.chat import run
 
     found = run(checkpoint, user, id, task, strength, base, device, dtype, max_new_tokens, temperature, seed, as_json)
@@ -163,7 +173,10 @@ def demo(
     seed: Annotated[int, typer.Option(help="Of the population and the training.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Train over a generated population and show what it does for users never seen: five minutes on two cores."""
+    """All of it in five minutes, on generated users.
+
+    Trains over a generated population and shows what it does for users never seen; five minutes on two cores.
+    """
     from tailorlm.commands.demo import run
 
     found = run(out, seed, as_json)
@@ -172,7 +185,10 @@ def demo(
 
 @app.command(epilog=example("tailor doctor", "tailor doctor --json"))
 def doctor(as_json: AsJson = False) -> None:
-    """Say what is installed, which dtype would be used and why, and what would be slow here."""
+    """Say what this machine can do.
+
+    What is installed, which dtype would be used and why, and what would be slow here.
+    """
     from tailorlm.commands.doctor import run
 
     raise typer.Exit(show(run(), as_json))
@@ -193,14 +209,30 @@ def check(
     raise typer.Exit(show(run(path, on_error.value, split), as_json))
 
 
+def call(words: list[str]) -> None:
+    """Run the command. Not `app(words)`: Typer ends a KeyboardInterrupt itself, and what it says would be lost."""
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("tailor", words) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        raise SystemExit(end.exit_code) from None
+
+
 def main() -> None:
     """The console script: runs a command and turns an exception into a line and an exit code."""
     words = [word for word in sys.argv[1:] if word != "--traceback"]
     whole = len(words) < len(sys.argv) - 1 or os.environ.get("TAILOR_DEBUG", "") not in ("", "0")
+    quiet.hush()
     if not sys.stderr.isatty():  # bars of loading and downloading are for a terminal
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
-        app(words, prog_name="tailor")
+        call(words)
+    except ClickException as error:  # a wrong option: Typer's own words, with the usage before them
+        error.show()
+        if "--json" in words:
+            print(json.dumps({"error": error.format_message(), "code": error.exit_code}))
+        raise SystemExit(error.exit_code) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(FAILED) from None
@@ -209,7 +241,8 @@ def main() -> None:
             raise
         if "--json" in words:
             print(json.dumps({"error": faults.line_of(error), "code": faults.code_of(error)}))
-        print(f"tailor: {faults.line_of(error)}", file=sys.stderr)
+        lead = "\n" if isinstance(error, KeyboardInterrupt) and sys.stderr.isatty() else ""  # after the terminal's ^C
+        print(f"{lead}tailor: {faults.line_of(error)}", file=sys.stderr)
         raise SystemExit(faults.code_of(error)) from None
 
 

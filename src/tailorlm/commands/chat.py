@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tailorlm.commands.places import users_in
+from tailorlm.commands.quiet import no_bars_of_loading
 from tailorlm.commands.result import Result, tell
 
 HELP = "/base: the base model's answer to your last message · /new: forget the conversation · /profile · /quit"
@@ -22,7 +24,8 @@ def run(
     """Talk until /quit or the end of the input; the result is how many answers were given."""
     from tailorlm.tailor import Tailor
 
-    person = chosen(path, user)
+    person = chosen(users_in(path), user)
+    no_bars_of_loading()
     tailor = Tailor.from_pretrained(checkpoint, base, device, dtype)
     adapter = tailor.personalize(users=person, task=task, strength=strength)
     profile = "\n".join(statement.text for statement in adapter.profiles[0].statements)

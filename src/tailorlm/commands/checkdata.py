@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from tailorlm.commands.result import OK, WRONG_INPUT, Result, columns
+from tailorlm.commands.places import users_in
+from tailorlm.commands.result import OK, WRONG_INPUT, Result, columns, counted
 
 
 def run(path: Path, on_error: Literal["stop", "skip"], split: str | None) -> Result:
@@ -13,14 +14,14 @@ def run(path: Path, on_error: Literal["stop", "skip"], split: str | None) -> Res
     from tailorlm.data.problems import Report
 
     report = Report()
-    found = describe(stream(path, on_error, report, split), report)
+    found = describe(stream(users_in(path), on_error, report, split), report)
     code = WRONG_INPUT if report.count or not found["users"] else OK
     return Result({"path": str(path), **found}, lines(str(path), found), code)
 
 
 def lines(path: str, found: dict[str, Any]) -> list[str]:
     """The description for people."""
-    return [path, *_counts(found), *_spreads(found), *_tasks(found["tasks"]), *_problems(found["problems"])]
+    return [path, *_counts(found), *_spreads(found), *_tasks(found["tasks"]), *_problems(found)]
 
 
 def _counts(found: dict[str, Any]) -> list[str]:
@@ -51,10 +52,11 @@ def _tasks(tasks: dict[str, Any]) -> list[str]:
     return said
 
 
-def _problems(problems: dict[str, Any]) -> list[str]:
+def _problems(found: dict[str, Any]) -> list[str]:
+    problems = found["problems"]
     notes = [f"note: {what}: {count}" for what, count in problems["notes"].items()]
     if not problems["count"]:
-        return ["", *notes, "no problems"]
+        return ["", *notes, "no problems" if found["users"] else "no users: nothing can be done with this file"]
     more = problems["count"] - len(problems["first"])
     rest = [f"... and {more} more"] if more else []
-    return ["", *notes, f"{problems['count']} problems, left out:", *problems["first"], *rest]
+    return ["", *notes, f"{counted(problems['count'], 'problem')}, left out:", *problems["first"], *rest]

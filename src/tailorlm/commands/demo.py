@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from tailorlm.commands.places import new_folder
+from tailorlm.commands.quiet import no_bars_of_loading
 from tailorlm.commands.result import Result
 
 
@@ -11,5 +13,7 @@ def run(out: Path, seed: int, as_json: bool) -> Result:
 
     from tailorlm.demo.run import main
 
+    new_folder(out)
+    no_bars_of_loading()
     found = main(out, seed, console=Console(stderr=as_json))
     return Result(found, [])

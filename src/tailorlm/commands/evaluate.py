@@ -19,6 +19,8 @@ from tailorlm.assembly.datasets import People, people, task_of
 from tailorlm.assembly.recipes import Recipe, method, read
 from tailorlm.backbone.model import Backbone
 from tailorlm.commands import rows
+from tailorlm.commands.places import new_folder
+from tailorlm.commands.quiet import no_bars_of_loading
 from tailorlm.commands.result import Result, tell
 from tailorlm.commands.training import out_of
 from tailorlm.data.records import User
@@ -38,7 +40,8 @@ Found = dict[str, list[Answer]]
 def run(recipe: Path, overrides: Sequence[str], data: Path | None, out: Path | None, resume: bool) -> Result:
     """The table of the run in `out`; results.json, answers.jsonl and report.html beside it."""
     settings = read(recipe, overrides, data)
-    folder = out_of(recipe, out)
+    folder = new_folder(out_of(recipe, out))
+    no_bars_of_loading()
     everybody = people(settings.data, settings.seed)
     if len(everybody.dev) < 2:
         raise ValueError(f"{len(everybody.dev)} dev user has a query with an answer: intervals need at least 2")

@@ -10,6 +10,7 @@ from pathlib import Path
 from tailorlm.commands.result import FAILED, INTERRUPTED, WRONG_INPUT
 
 LONGEST = 600
+FILES = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
 OURS = str(Path(__file__).parents[1])
 
 
@@ -18,8 +19,7 @@ def code_of(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
     known = isinstance(error, ValueError | KeyError) and ours(error)
-    files = isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError | PermissionError)
-    return WRONG_INPUT if known or files else FAILED
+    return WRONG_INPUT if known or isinstance(error, FILES) else FAILED
 
 
 def line_of(error: BaseException) -> str:

@@ -10,7 +10,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from tailorlm.commands.result import OK, WRONG_INPUT, Result, tell
+from tailorlm.commands.places import new_folder, users_in
+from tailorlm.commands.quiet import no_bars_of_loading
+from tailorlm.commands.result import OK, WRONG_INPUT, Result, counted, tell
 
 SHOWN = 20
 
@@ -24,6 +26,9 @@ def run(
     from tailorlm.data.problems import Report
     from tailorlm.tailor import Tailor
 
+    users_in(path)
+    new_folder(out)
+    no_bars_of_loading()
     tailor = Tailor.from_pretrained(checkpoint, base, device, dtype)
     tailor.scope(task)
     report = Report()
@@ -35,7 +40,7 @@ def run(
             folders = personal.save_pretrained(out)
             saved, size = saved + len(folders), sum(file.stat().st_size for file in folders[0].iterdir())
             notes.update(personal.notes)
-        tell(f"{saved} users")
+        tell(counted(saved, "user"))
     seconds = time.perf_counter() - start
     found = {
         "out": str(out), "users": saved, "seconds": round(seconds, 3), "bytes_per_user": size, "notes": notes,
@@ -74,11 +79,12 @@ def adapted(
 def lines(found: dict[str, Any]) -> list[str]:
     """What was written, and what the caller should know."""
     each = 1000 * found["seconds"] / max(1, found["users"])
-    said = [f"{found['users']} adapters in {found['out']}: {each:.1f} ms and {found['bytes_per_user']:,} bytes a user"]
+    size = f"{each:.1f} ms and {found['bytes_per_user']:,} bytes a user"
+    said = [f"{counted(found['users'], 'adapter')} in {found['out']}: {size}"]
     for word in ("notes", "refused"):
         some = list(found[word].items())[:SHOWN]
         more = len(found[word]) - len(some)
         said += [f"{word}: user {user}: {why}" for user, why in some] + (
             [f"... and {more} more {word}"] if more else []
         )
-    return said + ([f"{found['problems']} problems in the file, left out"] if found["problems"] else [])
+    return said + ([f"{counted(found['problems'], 'problem')} in the file, left out"] if found["problems"] else [])

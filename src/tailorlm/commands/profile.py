@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from tailorlm.commands.result import Result
+from tailorlm.commands.places import new_file, users_in
+from tailorlm.commands.result import Result, counted
 
 
 def run(
@@ -15,15 +16,26 @@ def run(
     from tailorlm.assembly.runs import write
     from tailorlm.data.load import load
 
-    people = [one for one in load(path, on_error, None, split).users.values() if user in (None, one.id)]
+    if out is not None:
+        new_file(out)
+    people = [one for one in load(users_in(path), on_error, None, split).users.values() if user in (None, one.id)]
     if not people:
         raise ValueError(f"{path}: no user {user!a}" if user else f"{path}: no users")
+    if task is not None:
+        check_task(path, task, people)
     made = profilers(checkpoint, people)(people, task)
     found = [said(one) for one in made]
     if out is not None:
         write(out, "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in found))
-        return Result({"users": len(found), "out": str(out)}, [f"{len(found)} profiles in {out}"])
+        return Result({"users": len(found), "out": str(out)}, [f"{counted(len(found), 'profile')} in {out}"])
     return Result({"users": len(found), "profiles": found}, [line for one in found for line in lines(one, facets)])
+
+
+def check_task(path: Path, task: str, people: Any) -> None:
+    """ValueError where nobody has done anything of the task: every profile would be empty."""
+    tasks = sorted({item.task for user in people for item in user.history if item.task is not None})
+    if task not in tasks:
+        raise ValueError(f"{path}: no history of task {task!a}; there is: {', '.join(tasks) or 'none with a task'}")
 
 
 def profilers(checkpoint: str | None, people: Any) -> Any:

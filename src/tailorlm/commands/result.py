@@ -34,6 +34,11 @@ def tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def counted(number: int, word: str) -> str:
+    """`1 user`, `2,000 users`."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows as aligned lines, the first column left and the others right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

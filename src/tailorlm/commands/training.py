@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from tailorlm.commands.places import new_folder
+from tailorlm.commands.quiet import no_bars_of_loading
 from tailorlm.commands.result import Result, tell
 
 
@@ -13,7 +15,8 @@ def run(recipe: Path, overrides: Sequence[str], data: Path | None, out: Path | N
     from tailorlm.assembly.recipes import read
 
     settings = read(recipe, overrides, data)
-    folder = out_of(recipe, out)
+    folder = new_folder(out_of(recipe, out))
+    no_bars_of_loading()
     tell(f"training {recipe} in {folder}")
     try:
         checkpoint = build.train(settings, folder, resume)

@@ -62,10 +62,11 @@ def test_version_and_unknown_commands() -> None:
         (["data", "check", "nosuch.jsonl"], "nosuch.jsonl: no such file"),
         (["train", "nosuch.toml"], "recipe nosuch.toml: No such file"),
         (
-            ["personalize", "nosuch", "users.jsonl", "--out", "x"],
+            ["personalize", "nosuch", __file__, "--out", "x"],
             "nosuch is no folder here, and the hub did not give it",
         ),
         (["profile", "nosuch.jsonl"], "nosuch.jsonl: no such file"),
+        (["personalize", "nosuch", "nosuch.jsonl", "--out", "x"], "nosuch.jsonl: no such file"),
     ],
 )
 def test_wrong_input_is_one_line_and_code_2(
@@ -116,7 +117,7 @@ def test_data_check(tiny_users: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jsonl"
     bad.write_text(tiny_users.read_text() + '{"user_id": "x", "history": "secret"}\n', encoding="utf-8")
     said = tailor("data", "check", bad, code=2).stdout
-    assert "1 problems, left out" in said and "line 11, field history" in said and "secret" not in said
+    assert "1 problem, left out:" in said and "line 11, field history" in said and "secret" not in said
     (tmp_path / "none.jsonl").write_text("")
     assert json.loads(tailor("data", "check", tmp_path / "none.jsonl", "--json", code=2).stdout)["users"] == 0
 
@@ -209,7 +210,9 @@ def test_eval_trains_first_and_wants_two_users(tiny_recipe: Path, tmp_path: Path
     assert isinstance(few.exception, ValueError) and "intervals need at least 2" in str(few.exception)
 
 
-def test_train_says_how_to_go_on(tiny_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_train_says_how_to_go_on(
+    tiny_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from tailorlm.assembly import build
 
     def stop(*given: object) -> None:
@@ -217,6 +220,7 @@ def test_train_says_how_to_go_on(tiny_recipe: Path, tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(build, "train", stop)
     assert main(monkeypatch, "train", tiny_recipe, "--out", tmp_path / "run") == 130
+    assert "tailor: Interrupted after step 2. The same command with --resume goes on." in capsys.readouterr().err
 
 
 def test_chat(tiny_users: Path, tiny_run: Path) -> None:
