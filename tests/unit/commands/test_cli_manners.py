@@ -1,6 +1,7 @@
 """What a person meets at the command line: wrong options as JSON too, paths told apart early, no noise of others."""
 
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -91,7 +92,9 @@ def test_others_deprecations_are_hushed_and_ours_are_not() -> None:
 def test_bars_of_loading_are_off_in_commands_only() -> None:
     code = (
         "from tailorlm.commands.quiet import no_bars_of_loading\nfrom transformers.utils import logging\n"
-        "print(logging.is_progress_bar_enabled())\nno_bars_of_loading()\nprint(logging.is_progress_bar_enabled())"
+        "logging.enable_progress_bar()\nprint(logging.is_progress_bar_enabled())\n"
+        "no_bars_of_loading()\nprint(logging.is_progress_bar_enabled())"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    plain = {name: value for name, value in os.environ.items() if "PROGRESS" not in name}  # CI may have them off
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=plain)
     assert done.stdout.split() == ["True", "False"]
