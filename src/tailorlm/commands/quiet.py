@@ -17,7 +17,7 @@ def hush() -> None:
 
 def no_bars_of_loading() -> None:
     """Loading weights from a disk takes a moment and needs no bar; the hub's bars of downloads stay."""
-    from huggingface_hub.utils import are_progress_bars_disabled, enable_progress_bars
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, enable_progress_bars
     from transformers.utils import logging
 
     off = are_progress_bars_disabled()
