@@ -19,7 +19,7 @@ from tailorlm.assembly.profilers import Known, Profilers, learn, one_by_one
 from tailorlm.assembly.recipes import Recipe, method, plain
 from tailorlm.data.records import User
 from tailorlm.methods import mt_lora, p2p
-from tailorlm.methods.source import Bench
+from tailorlm.methods.source import Bench, shared_start
 
 CHECKPOINT, SHARED = "checkpoint", "shared"
 
@@ -57,7 +57,7 @@ def train(recipe: Recipe, directory: Path, resume: bool = False) -> Path:
     built = assemble(recipe)
     runs.open_run(directory, recipe)  # only now: what cannot start leaves no folder behind
     shared = train_shared(built, directory, resume)
-    source = p2p.Source(built.bench, method(recipe, "p2p"), shared if recipe.start == "mt_lora" else None)
+    source = p2p.Source(built.bench, method(recipe, "p2p"), shared_start(shared) if recipe.start == "mt_lora" else None)
     source.prepare(built.users, directory / "p2p", resume)
     save(built, source, directory / CHECKPOINT)
     runs.write_json(directory / runs.RUN, described(built, source, time.perf_counter() - start))

@@ -20,7 +20,7 @@ from tailorlm.data.records import Example, User
 from tailorlm.evaluation.floors import common_answers, floor_copy, floor_majority, floor_user
 from tailorlm.evaluation.scores import Answer, score_answers
 from tailorlm.methods import oppu
-from tailorlm.methods.source import Roster
+from tailorlm.methods.source import Roster, shared_start
 from tailorlm.profiles.profile import Profile
 from tailorlm.tailor import Tailor
 
@@ -154,7 +154,7 @@ def deranged(profiles: Mapping[str, Profile], seed: int) -> dict[str, Profile]:
 
 def trained(asking: Asking, settings: oppu.Settings, task_lora: Adapters) -> list[str]:
     """OPPU over MT-LoRA: an adapter trained for each user."""
-    source = oppu.Source(asking.tailor.bench, settings, task_lora)
+    source = oppu.Source(asking.tailor.bench, settings, shared_start(task_lora))
     roster: Roster = source.enrol(list(asking.users.values()))
 
     def parts() -> Iterator[tuple[Sequence[Example], Sequence[str]]]:

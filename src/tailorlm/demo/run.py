@@ -29,7 +29,7 @@ from tailorlm.demo.world import SIZES, World, make_bench, make_world, told
 from tailorlm.evaluation.floors import common_answers, floor_copy, floor_majority, floor_user
 from tailorlm.evaluation.report import table_lines, write_report
 from tailorlm.methods import mt_lora, none, oppu, p2p
-from tailorlm.methods.source import Bench, Roster
+from tailorlm.methods.source import Bench, Roster, shared_start
 
 MARK = ".tailor-demo"
 NEXT = """
@@ -117,14 +117,14 @@ def personalise(run: Run, world: World, bench: Bench) -> tuple[Adapters, p2p.Sou
     learn(run, world, bench, "mt_lora", shared, train)
     start = shared.enrol(train[:1]).adapters
     assert start is not None
-    tailored = p2p.Source(bench, settings.tailored(run.seed, steps.p2p_steps), start)
+    tailored = p2p.Source(bench, settings.tailored(run.seed, steps.p2p_steps), shared_start(start))
     learn(run, world, bench, "p2p", tailored, train)
     with run.stage("p2p with shuffled profiles"):
         ask_shuffled(run, world, bench, tailored)
     published = p2p.Source(bench, settings.published(run.seed, steps.paper_steps))
     learn(run, world, bench, "p2p_paper", published, train[: steps.paper_users])
     knowing = replace(bench, profile=told(world.traits))
-    ceiling = p2p.Source(knowing, settings.tailored(run.seed, steps.traits_steps), start)
+    ceiling = p2p.Source(knowing, settings.tailored(run.seed, steps.traits_steps), shared_start(start))
     learn(run, world, knowing, "p2p_traits", ceiling, train)
     return start, tailored
 
@@ -197,7 +197,7 @@ def compare_with_oppu(run: Run, world: World, bench: Bench, task: Adapters) -> N
     """OPPU on a few unseen users, side by side."""
     few = world.users["random"][: run.plan.oppu_users]
     asked = [query for query in world.queries["random"] if query.user_id in {user.id for user in few}]
-    source = oppu.Source(bench, settings.own(run.seed), task)
+    source = oppu.Source(bench, settings.own(run.seed), shared_start(task))
     with run.stage("oppu: train"):
         roster = source.enrol(few)
     with run.stage("oppu: answer"):

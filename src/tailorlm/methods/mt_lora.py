@@ -16,7 +16,7 @@ from tailorlm.data.records import Example, User
 from tailorlm.methods.batches import BatchSettings, all_items, batches, count_tokens
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.objectives import LossSettings, SharedLora, SharedObjective
-from tailorlm.methods.source import Bench, Needs, Roster
+from tailorlm.methods.source import Bench, Needs, Roster, Start
 from tailorlm.training.loop import train
 from tailorlm.training.settings import TrainSettings
 
@@ -36,7 +36,10 @@ class Settings:
 class Source:
     """One adapter for everybody; `shared` is the LoRA being trained."""
 
-    def __init__(self, bench: Bench, settings: Settings) -> None:
+    def __init__(self, bench: Bench, settings: Settings, start: Start | None = None) -> None:
+        """ValueError with a `start`: MT-LoRA begins at the base."""
+        if start is not None:
+            raise ValueError("mt_lora begins at the base; it takes no other source's adapters")
         self.bench, self.settings = bench, settings
         space = settings.lora.space(bench.backbone)
         self.injector = Injector(bench.backbone.model, space)
@@ -51,7 +54,7 @@ class Source:
         train(objective, stream, self.settings.train, directory, tokens=count_tokens, resume=resume)
         self.injector.clear()
 
-    def enrol(self, users: Sequence[User]) -> Roster:
+    def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
         """The one adapter, the same for each user."""
         with torch.no_grad():
             return Roster(self.shared().detach(), {(user.id, None): 0 for user in users})

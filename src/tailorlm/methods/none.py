@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tailorlm.adapters.batch import Adapters
 from tailorlm.data.records import Example, User
-from tailorlm.methods.source import Bench, Needs, Roster
+from tailorlm.methods.source import Bench, Needs, Roster, Start
 
 NEEDS = Needs(task_data=False, other_users=False, user_training=False)
 
@@ -22,13 +22,16 @@ class Settings:
 class Source:
     """The base model for everybody."""
 
-    def __init__(self, bench: Bench, settings: Settings) -> None:
+    def __init__(self, bench: Bench, settings: Settings, start: Start | None = None) -> None:
+        """ValueError with a `start`: nothing begins anywhere."""
+        if start is not None:
+            raise ValueError("none has no adapters, so none that begin at others")
         self.injector = None
 
     def prepare(self, users: Sequence[User], directory: Path, resume: bool = False) -> None:
         """Nothing to prepare."""
 
-    def enrol(self, users: Sequence[User]) -> Roster:
+    def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
         """Everybody, without an adapter."""
         return Roster(None, {(user.id, None): -1 for user in users})
 

@@ -19,7 +19,7 @@ from tailorlm.backbone.rows import collate
 from tailorlm.data.records import Example, User
 from tailorlm.methods.batches import all_items
 from tailorlm.methods.lora import LoraSettings
-from tailorlm.methods.source import Bench, Needs, Roster
+from tailorlm.methods.source import Bench, Needs, Roster, Start
 from tailorlm.training.examples import TrainingSet
 from tailorlm.training.many import ManySettings, Slice, train_many
 from tailorlm.training.plan import Plan, plan_epochs
@@ -41,8 +41,9 @@ class Settings:
 class Source:
     """Enrolling trains; the exported adapter is the task LoRA and the user's, side by side along the rank."""
 
-    def __init__(self, bench: Bench, settings: Settings, task: Adapters | None = None) -> None:
-        """`task`: one LoRA (the task LoRA) on the same sites, frozen under the users' own; None starts at the base."""
+    def __init__(self, bench: Bench, settings: Settings, start: Start | None = None) -> None:
+        """`start`: one LoRA (the task LoRA) on the same sites, frozen under the users' own; None starts at the base."""
+        task = start(()) if start is not None else None
         self.bench, self.settings, self.task = bench, settings, task
         self.own = settings.lora.space(bench.backbone)
         rank = self.own.rank + (_rank(task) if task is not None else 0)
@@ -52,7 +53,7 @@ class Source:
     def prepare(self, users: Sequence[User], directory: Path, resume: bool = False) -> None:
         """Nothing: the task LoRA is given."""
 
-    def enrol(self, users: Sequence[User]) -> Roster:
+    def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
         """Train every user's LoRA on the user's own items; a user without items keeps the task LoRA alone."""
         rows = all_items(self.bench, users)
         plan = self.plan(users, rows)

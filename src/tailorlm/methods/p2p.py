@@ -22,7 +22,7 @@ from tailorlm.hypernet.kinds import Network, make
 from tailorlm.methods.batches import BatchSettings, batches, count_tokens
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.objectives import HypernetObjective, LossSettings
-from tailorlm.methods.source import Bench, Needs, Roster
+from tailorlm.methods.source import Bench, Needs, Roster, Start
 from tailorlm.profiles.profile import Profile
 from tailorlm.profiles.table import VectorTable, build_table, facet_names
 from tailorlm.training.examples import TrainingSet, training_set
@@ -79,7 +79,7 @@ class Settings:
 class Source:
     """`hypernet` and `facets` are there after `prepare` (or `restore`)."""
 
-    def __init__(self, bench: Bench, settings: Settings, start: Adapters | None = None) -> None:
+    def __init__(self, bench: Bench, settings: Settings, start: Start | None = None) -> None:
         """`start`: one LoRA (MT-LoRA) that the hypernetwork begins at for everybody; None begins at the base."""
         self.bench, self.settings, self.start = bench, settings, start
         self.space = settings.lora.space(bench.backbone)
@@ -136,7 +136,7 @@ class Source:
         network = make(self.space, self.network_settings(table)).to(self.bench.backbone.device)
         network.fit(*table.gather(torch.arange(len(table), device=table.ids.device)))
         if self.start is not None:
-            network.set_bias(self.start)
+            network.set_bias(self.start(()))
         return network
 
     def network_settings(self, table: VectorTable) -> dict[str, Any]:

@@ -1,8 +1,11 @@
-"""What an adapter source is: a file with `Settings`, `NEEDS` and `Source(bench, settings)`, found by its name.
+"""What an adapter source is: a file with `Settings`, `NEEDS` and `Source(bench, settings, start)`, found by its name.
 
     prepare(users, directory, resume)      once, amortised over users; the progress of training is in `directory`
-    enrol(users) -> Roster                 batched over users; may train
+    enrol(users, tasks) -> Roster          batched over users; may train
     adapters(requests, roster)             (Adapters | None, index (N,)): row i uses adapters[index[i]], -1 the base
+
+`start` is what the source's adapters begin at, made by another source (PRISP's anchor, OPPU's task LoRA, the MT-LoRA
+under P2P): sources never import each other, whoever composes them hands one to the other.
 
 Knows nothing of other methods, evaluation or serving. Source: design section 2.
 """
@@ -34,6 +37,17 @@ class Needs:
 
 Profiler = Callable[[str, Sequence[Interaction], str | None], Profile]
 """(user id, history, task or None for all) -> what the history shows."""
+
+
+Start = Callable[[Sequence[User]], Adapters]
+"""users (U) -> the adapters that they begin at: U of them, or one (U = 1) that all share."""
+
+
+def shared_start(adapters: Adapters) -> Start:
+    """The one adapter (a task LoRA, MT-LoRA) for everybody. ValueError for more than one."""
+    if len(adapters) != 1:
+        raise ValueError(f"a shared start is one adapter, got {len(adapters)}")
+    return lambda users: adapters
 
 
 @dataclass(frozen=True)
@@ -74,5 +88,5 @@ class AdapterSource(Protocol):
     injector: Injector | None
 
     def prepare(self, users: Sequence[User], directory: Path, resume: bool = False) -> None: ...
-    def enrol(self, users: Sequence[User]) -> Roster: ...
+    def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster: ...
     def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]: ...

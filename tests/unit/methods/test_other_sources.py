@@ -10,6 +10,7 @@ from tailorlm.backbone.loss import row_losses
 from tailorlm.methods import mt_lora, none, oppu
 from tailorlm.methods.batches import BatchSettings, all_items, batches
 from tailorlm.methods.objectives import LossSettings, SharedLora, SharedObjective
+from tailorlm.methods.source import shared_start
 from tailorlm.training.many import ManySettings
 from tailorlm.training.settings import TrainSettings
 
@@ -78,7 +79,7 @@ def oppu_settings():
 
 
 def test_oppu_users_side_by_side_equal_users_alone(bench, people, task_lora):
-    source = oppu.Source(bench, oppu_settings(), task_lora)
+    source = oppu.Source(bench, oppu_settings(), shared_start(task_lora))
     few = [replace(user, history=user.history[: 6 + 3 * n]) for n, user in enumerate(people[:3])]
     together = source.enrol(few)
     for n, user in enumerate(few):
@@ -88,7 +89,7 @@ def test_oppu_users_side_by_side_equal_users_alone(bench, people, task_lora):
 
 
 def test_oppu_keeps_the_task_lora_and_moves_the_users_own(bench, people, task_lora):
-    source = oppu.Source(bench, oppu_settings(), task_lora)
+    source = oppu.Source(bench, oppu_settings(), shared_start(task_lora))
     roster = source.enrol(people[:2])
     for name, tensor in roster.adapters.tensors.items():
         rank_axis = 2 if name.endswith(".A") else 3
@@ -98,7 +99,7 @@ def test_oppu_keeps_the_task_lora_and_moves_the_users_own(bench, people, task_lo
 
 
 def test_oppu_without_items_is_the_task_lora(bench, people, task_lora):
-    source = oppu.Source(bench, oppu_settings(), task_lora)
+    source = oppu.Source(bench, oppu_settings(), shared_start(task_lora))
     empty = replace(people[0], history=())
     adapters = source.enrol([empty, people[1]]).adapters
     delta = {n: t for n, t in adapters[0].tensors.items() if n.endswith(".B")}

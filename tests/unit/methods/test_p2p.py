@@ -13,6 +13,7 @@ from tailorlm.demo.answering import shuffled
 from tailorlm.methods import p2p
 from tailorlm.methods.batches import BatchSettings
 from tailorlm.methods.objectives import LossSettings, SharedLora
+from tailorlm.methods.source import shared_start
 from tailorlm.training.examples import training_set
 from tailorlm.training.settings import TrainSettings
 
@@ -119,7 +120,7 @@ def test_a_start_is_everybodys_adapter_before_training(bench, people):
     for value in shared.values:
         torch.nn.init.normal_(value)
     start = shared().detach()
-    source = p2p.Source(bench, settings(), start)
+    source = p2p.Source(bench, settings(), shared_start(start))
     profiles = [bench.profile(user.id, user.history, None) for user in people]
     source.facets = p2p.facet_names(profiles)
     source.hypernet = source.build(source.table(profiles)).eval()
