@@ -11,7 +11,7 @@ from types import FrameType
 
 
 class Interrupted(KeyboardInterrupt):
-    """The run was interrupted, everything up to `step` is saved; the message says how to resume."""
+    """The run was interrupted, everything up to `step` is saved: resume=True goes on."""
 
     def __init__(self, message: str, step: int) -> None:
         super().__init__(message)

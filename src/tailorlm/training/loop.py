@@ -57,7 +57,6 @@ def train(
     groups: Mapping[str, Iterable[Parameter]] | None = None,
     tokens: Callable[[B], int] | None = None,
     resume: bool = False,
-    how_to_resume: str = "call train(..., resume=True) with the same directory",
     console: Console | None = None,
 ) -> Result:
     """Train `objective` and keep everything about the run in `directory`.
@@ -76,7 +75,7 @@ def train(
     shell = console or Console(stderr=True)
     try:
         with display(shell, settings.line_seconds) as shown, graceful(shown.say) as wish:
-            return run.go(shown, wish, tracker, how_to_resume)
+            return run.go(shown, wish, tracker)
     finally:
         run.close()
         tracker.close()
@@ -118,7 +117,7 @@ class _Run(Generic[B]):
         self.evaluations = Curve(self.directory / "evaluations.jsonl", self.position.evaluated)
         self._started = time.monotonic() - self.position.seconds
 
-    def go(self, shown: Display, wish: Wish, tracker: Tracker, how_to_resume: str) -> Result:
+    def go(self, shown: Display, wish: Wish, tracker: Tracker) -> Result:
         """Steps and evaluations until something ends the run.
 
         A checkpoint comes before its step's evaluation, and a resumed run starts with an evaluation that is
@@ -137,8 +136,7 @@ class _Run(Generic[B]):
                     self._save()
         self._save()
         raise Interrupted(
-            f"Interrupted after step {self.position.step}; everything is saved in {self.directory}. "
-            f"To go on: {how_to_resume}.",
+            f"Interrupted after step {self.position.step}; everything is saved in {self.directory}.",
             self.position.step,
         )
 
