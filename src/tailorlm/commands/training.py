@@ -21,11 +21,18 @@ def run(recipe: Path, overrides: Sequence[str], data: Path | None, out: Path | N
     try:
         checkpoint = build.train(settings, folder, resume)
     except KeyboardInterrupt as stopped:
-        raise KeyboardInterrupt(f"{stopped} The same command with --resume goes on.".strip()) from None
+        raise KeyboardInterrupt(said(stopped, folder)) from None
     found = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     return Result(
         {"checkpoint": str(checkpoint), "run": str(folder), **found}, lines(checkpoint, recipe, folder, found)
     )
+
+
+def said(stopped: KeyboardInterrupt, folder: Path) -> str:
+    """Where it stopped, and how to go on."""
+    step = getattr(stopped, "step", None)
+    where = "" if step is None else f"interrupted after step {step}; everything is saved in {folder}. "
+    return f"{where}The same command with --resume goes on."
 
 
 def out_of(recipe: Path, out: Path | None) -> Path:

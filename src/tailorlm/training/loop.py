@@ -136,7 +136,8 @@ class _Run(Generic[B]):
                     self._save()
         self._save()
         raise Interrupted(
-            f"Interrupted after step {self.position.step}; everything is saved in {self.directory}.",
+            f"Interrupted after step {self.position.step}; everything is saved in {self.directory}: "
+            "resume=True goes on.",
             self.position.step,
         )
 
