@@ -4,8 +4,10 @@ Knows nothing of tasks or users. Prompts run sorted by length; results keep the 
 Source: design section 3; greedy at temperature 0 as in P2P; sampling by the Gumbel-max trick.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,6 +19,16 @@ from tailorlm.backbone.loss import row_log_probs
 from tailorlm.backbone.model import Backbone
 from tailorlm.backbone.prompt import Messages, Prompt, encode_prompt, encode_row, end_of_turn
 from tailorlm.backbone.rows import collate
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """A completion; tokens of its prompt and of itself (its end of turn included); its share of its batch's seconds."""
+
+    text: str
+    prompt_tokens: int
+    new_tokens: int
+    seconds: float
 
 
 def generate(
@@ -36,19 +48,41 @@ def generate(
     Greedy at temperature 0. With a `seed` each prompt has its own random stream, so its text does not depend
     on the batches. Prompts are shortened to `max_prompt_tokens` (default: what the model's positions leave).
     """
+    made = generated(
+        backbone, injector, prompts, adapters, index, max_new_tokens, temperature, seed, batch_size, max_prompt_tokens
+    )
+    return [one.text for one in made]
+
+
+def generated(
+    backbone: Backbone,
+    injector: Injector,
+    prompts: Sequence[Prompt | Messages],
+    adapters: Adapters | None,
+    index: Sequence[int] | Tensor,
+    max_new_tokens: int,
+    temperature: float = 0.0,
+    seed: int | None = None,
+    batch_size: int = 32,
+    max_prompt_tokens: int | None = None,
+) -> list[Generated]:
+    """As `generate`, with what each completion took."""
     limit = _prompt_limit(backbone, max_new_tokens, max_prompt_tokens)
     encoded = [encode_prompt(backbone.tokenizer, prompt, limit) for prompt in prompts]
     places = _index(index, len(prompts))
     draws = _streams(len(prompts), temperature, seed)
-    texts = [""] * len(prompts)
+    made: dict[int, Generated] = {}
+    ends = _ends(backbone)
     for chosen in _batches([len(ids) for ids in encoded], batch_size):
         pick = _Sampler([draws[i] for i in chosen], temperature) if temperature else None
+        start = time.perf_counter()
         with torch.no_grad(), injector(adapters, places[chosen]):
-            new = _continue(backbone, [encoded[i] for i in chosen], max_new_tokens, pick)
+            new = _continue(backbone, [encoded[i] for i in chosen], max_new_tokens, pick).tolist()
+        seconds = (time.perf_counter() - start) / len(chosen)
         decoded = backbone.tokenizer.batch_decode(new, skip_special_tokens=True)
-        for i, text in zip(chosen, decoded, strict=True):
-            texts[i] = text
-    return texts
+        for i, text, ids in zip(chosen, decoded, new, strict=True):
+            made[i] = Generated(text, len(encoded[i]), _until_end(ids, ends), seconds)
+    return [made[i] for i in range(len(prompts))]
 
 
 def score(
@@ -109,9 +143,7 @@ def _streams(rows: int, temperature: float, seed: int | None) -> list[torch.Gene
         seeds.seed()
     else:
         seeds.manual_seed(seed)
-    return [
-        torch.Generator().manual_seed(int(s)) for s in torch.randint(2**62, (rows,), generator=seeds).tolist()
-    ]
+    return [torch.Generator().manual_seed(int(s)) for s in torch.randint(2**62, (rows,), generator=seeds).tolist()]
 
 
 class _Sampler:
@@ -126,9 +158,18 @@ class _Sampler:
         return scores.float() / self.temperature - torch.stack(exponential).to(scores.device).log()
 
 
-def _continue(
-    backbone: Backbone, rows: list[list[int]], new: int, pick: Callable[..., Tensor] | None
-) -> Tensor:
+def _ends(backbone: Backbone) -> set[int]:
+    """The tokens that end a completion."""
+    ends: set[int] = {end_of_turn(backbone.tokenizer), backbone.tokenizer.eos_token_id} - {None}
+    return ends
+
+
+def _until_end(ids: list[int], ends: set[int]) -> int:
+    """How many tokens were made: those to the first end, which the batch's padding follows."""
+    return next((n for n, token in enumerate(ids, 1) if token in ends), len(ids))
+
+
+def _continue(backbone: Backbone, rows: list[list[int]], new: int, pick: Callable[..., Tensor] | None) -> Tensor:
     """(N, up to new) ids after the prompts, padded behind the end of turn."""
     tokens = max(map(len, rows))
     pad = backbone.pad_id
@@ -146,11 +187,10 @@ def _plain_settings(backbone: Backbone, new: int) -> Iterator[None]:
     # Models ship sampling defaults (penalties, top-p) that generate() merges in silently; ours are explicit.
     import transformers
 
-    ends = {end_of_turn(backbone.tokenizer), backbone.tokenizer.eos_token_id} - {None}
     settings: Any = transformers.GenerationConfig
     own = backbone.model.generation_config
     backbone.model.generation_config = settings(
-        max_new_tokens=new, do_sample=False, eos_token_id=sorted(ends), pad_token_id=backbone.pad_id
+        max_new_tokens=new, do_sample=False, eos_token_id=sorted(_ends(backbone)), pad_token_id=backbone.pad_id
     )
     try:
         yield

@@ -7,7 +7,7 @@ import torch
 
 from tailorlm.adapters.peft_files import save_peft
 from tailorlm.backbone import generate as module
-from tailorlm.backbone.generate import generate, score
+from tailorlm.backbone.generate import generate, generated, score
 from tailorlm.backbone.prompt import Prompt, encode_prompt, encode_row, end_of_turn
 from tailorlm.backbone.rows import collate
 
@@ -58,6 +58,16 @@ def test_greedy_equals_peft(setup, tmp_path):
     assert run(setup, [PROMPTS[1]], [1]) == tokenizer.batch_decode(
         out[:, ids.shape[1] :], skip_special_tokens=True
     )
+
+
+def test_what_a_completion_took_is_counted(setup):
+    made = generated(setup.backbone, setup.injector, PROMPTS, setup.adapters, INDEX, 12, batch_size=3)
+    assert [one.text for one in made] == run(setup)
+    tokenizer = setup.backbone.tokenizer
+    assert [one.prompt_tokens for one in made] == [len(encode_prompt(tokenizer, prompt, 500)) for prompt in PROMPTS]
+    assert all(1 <= one.new_tokens <= 12 and one.seconds > 0 for one in made)
+    end = end_of_turn(tokenizer)
+    assert module._until_end([5, end, 256, 256], {end}) == 2 and module._until_end([5, 6], {end}) == 2
 
 
 def test_no_adapters_is_the_base(setup):
