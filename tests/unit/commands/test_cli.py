@@ -214,13 +214,15 @@ def test_train_says_how_to_go_on(
     tiny_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from tailorlm.assembly import build
+    from tailorlm.training.interrupts import Interrupted
 
     def stop(*given: object) -> None:
-        raise KeyboardInterrupt("Interrupted after step 2.")
+        raise Interrupted("the loop's own words", 2)
 
     monkeypatch.setattr(build, "train", stop)
     assert main(monkeypatch, "train", tiny_recipe, "--out", tmp_path / "run") == 130
-    assert "tailor: Interrupted after step 2. The same command with --resume goes on." in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "interrupted after step 2;" in said and "The same command with --resume goes on." in said
 
 
 def test_chat(tiny_users: Path, tiny_run: Path) -> None:
