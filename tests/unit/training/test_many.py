@@ -1,11 +1,18 @@
 """Users side by side: each as if alone, equal to torch's AdamW, the finished frozen bit by bit."""
 
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
 from tailorlm.training.adamw_many import ManyAdamW
+from tailorlm.training.flat import flat
+from tailorlm.training.interrupts import Interrupted
 from tailorlm.training.many import ManyResult, ManySettings, Slice, train_many
+from tailorlm.training.many_files import Saving
 from tailorlm.training.plan import Plan, plan_epochs
 from tailorlm.training.schedule import factor, progress
 from tailorlm.training.step import NonFiniteLoss
@@ -54,9 +61,7 @@ SETTINGS = ManySettings(learning_rate=3e-2, warmup=0.3, clip=0.5, weight_decay=0
 
 
 def train_all(loss: Loss, rows_at_once: int = 64, plan: Plan | None = None) -> ManyResult:
-    settings = ManySettings(
-        learning_rate=3e-2, warmup=0.3, clip=0.5, weight_decay=0.1, rows_at_once=rows_at_once
-    )
+    settings = ManySettings(learning_rate=3e-2, warmup=0.3, clip=0.5, weight_decay=0.1, rows_at_once=rows_at_once)
     return train_many(loss, start(), plan or plan_epochs(IDS, rows_of(), epochs=4, batch=3), settings)
 
 
@@ -130,42 +135,165 @@ def test_the_callers_parameters_are_not_touched_and_users_learn() -> None:
         assert not losses or sum(losses[-4:]) < 0.5 * sum(losses[:4])
 
 
-def test_the_finished_are_frozen_with_their_state_whatever_their_gradient() -> None:
-    params = start()
-    optimiser = ManyAdamW(params, clip=1.0)
-    active, rate = torch.tensor([True, False, True, True, False]), torch.full((5,), 1e-2)
-    for _ in range(2):
-        optimiser.step({name: torch.randn_like(p) for name, p in params.items()}, torch.ones(5).bool(), rate)
-    saved = {"first": optimiser.first, "second": optimiser.second, "param": params}
-    before = {kind: {name: t.clone() for name, t in state.items()} for kind, state in saved.items()}
-    grads = {name: torch.randn_like(p) for name, p in params.items()}
-    for grad in grads.values():
-        grad[1] = float("nan")
-    optimiser.step(grads, active, rate)
+def rows_and_grads(steps: int) -> tuple[Tensor, list[Tensor]]:
+    torch.manual_seed(0)
+    rows = flat(start())
+    return rows, [torch.randn_like(rows) for _ in range(steps)]
+
+
+def take(optimiser: ManyAdamW, grad: Tensor, active: tuple[bool, ...] = (True,) * 5) -> None:
+    optimiser.step(grad, torch.linalg.vector_norm(grad, dim=1), active, [1e-2] * 5)
+
+
+@pytest.mark.parametrize("block", [1, 7, 40, 1 << 15])
+def test_the_finished_are_frozen_with_their_state_whatever_their_gradient(block: int) -> None:
+    rows, grads = rows_and_grads(3)
+    optimiser = ManyAdamW(rows, clip=1.0)
+    optimiser.block = block
+    for grad in grads[:2]:
+        take(optimiser, grad)
+    saved = [optimiser.params, optimiser.first, optimiser.second]
+    before = [tensor.clone() for tensor in saved]
+    grads[2][1] = float("nan")
+    active = torch.tensor([True, False, True, True, False])
+    take(optimiser, grads[2], tuple(active.tolist()))
     assert optimiser.steps.tolist() == [3, 2, 3, 3, 2]
-    for kind, state in saved.items():
-        for name, tensor in state.items():
-            assert torch.equal(tensor[~active], before[kind][name][~active])
-            assert not (tensor[active] == before[kind][name][active]).flatten(1).all(1).any()
+    for tensor, old in zip(saved, before, strict=True):
+        assert torch.equal(tensor[~active], old[~active])
+        assert not (tensor[active] == old[active]).all(1).any()
+
+
+@pytest.mark.parametrize("block", [1, 7, 40])
+def test_the_size_of_blocks_changes_nothing(block: int) -> None:
+    (rows, grads), (other, _) = rows_and_grads(3), rows_and_grads(0)
+    whole, parts = ManyAdamW(rows, clip=1.0), ManyAdamW(other, clip=1.0)
+    parts.block = block
+    for grad in grads:
+        take(whole, grad)
+        take(parts, grad)
+    assert torch.allclose(rows, other, atol=1e-7)
 
 
 def test_optimiser_state_continues_exactly_and_other_shapes_are_refused() -> None:
-    torch.manual_seed(0)
-    grads = [{name: torch.randn_like(p) for name, p in start().items()} for _ in range(4)]
-    everyone, rate = torch.ones(5).bool(), torch.full((5,), 1e-2)
-    whole = ManyAdamW(start())
+    rows, grads = rows_and_grads(4)
+    whole, first = ManyAdamW(rows.clone()), ManyAdamW(rows.clone())
     for grad in grads:
-        whole.step(grad, everyone, rate)
-    first = ManyAdamW(start())
+        take(whole, grad)
     for grad in grads[:2]:
-        first.step(grad, everyone, rate)
-    second = ManyAdamW({name: p.clone() for name, p in first.params.items()})
+        take(first, grad)
+    second = ManyAdamW(first.params.clone())
     second.load_state_dict(first.state_dict())
     for grad in grads[2:]:
-        second.step(grad, everyone, rate)
-    assert all(torch.equal(whole.params[name], second.params[name]) for name in whole.params)
+        take(second, grad)
+    assert torch.equal(whole.params, second.params)
     with pytest.raises(ValueError, match=r"expected .*received"):
-        second.load_state_dict(ManyAdamW({"A": torch.zeros(5, 2)}).state_dict())
+        second.load_state_dict(ManyAdamW(torch.zeros(5, 2)).state_dict())
+
+
+class Stop(Exception):
+    """A run that is killed."""
+
+
+@pytest.mark.parametrize("stop", [1, 3, 7, 16])
+def test_a_stopped_run_goes_on_exactly(tmp_path: Path, stop: int) -> None:
+    loss, plan = Loss(*data(), dropout=0.2), plan_epochs(IDS, rows_of(), epochs=4, batch=3)
+    whole = train_many(loss, start(), plan, SETTINGS)
+    saving = Saving(tmp_path / "deep" / "state.pt", every=3)
+
+    def die(step: int, steps: int) -> None:
+        if step == stop:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train_many(loss, start(), plan, SETTINGS, die, saving=saving)
+    taken: list[int] = []
+    again = train_many(loss, start(), plan, SETTINGS, lambda at, of: taken.append(at), saving=saving)
+    assert taken == list(range(3 * (stop // 3) + 1, 17)) if stop < 16 else taken == []
+    assert all(torch.equal(whole.params[name], again.params[name]) for name in whole.params)
+    assert whole.losses == again.losses
+    assert saving.path.parent.stat().st_mode & 0o777 == 0o700 and len(list(saving.path.parent.iterdir())) == 1
+
+
+def test_a_saved_state_is_only_for_its_own_run(tmp_path: Path) -> None:
+    loss, plan = Loss(*data()), plan_epochs(IDS, rows_of(), epochs=1, batch=3)
+    saving = Saving(tmp_path / "state.pt")
+    train_many(loss, start(), plan, SETTINGS, saving=saving)
+    others = [
+        (start(), plan, ManySettings(learning_rate=1e-2)),
+        (start(seed=4), plan, SETTINGS),
+        (start(), plan_epochs(IDS, rows_of(), epochs=1, batch=3, seed=1), SETTINGS),
+    ]
+    for params, other, settings in others:
+        with pytest.raises(ValueError, match="other users, items, settings"):
+            train_many(loss, params, other, settings, saving=saving)
+    with pytest.raises(ValueError, match="every is 0"):
+        Saving(tmp_path / "state.pt", every=0)
+
+
+def test_an_interrupt_finishes_the_step_and_keeps_it(tmp_path: Path) -> None:
+    loss, plan = Loss(*data()), plan_epochs(IDS, rows_of(), epochs=4, batch=3)
+    saving = Saving(tmp_path / "state.pt", every=1000)
+
+    def interrupt(step: int, grads: object) -> None:
+        if step == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Interrupted) as caught:
+        train_many(loss, start(), plan, SETTINGS, saving=saving, observe=interrupt)
+    assert caught.value.step == 5
+    again = train_many(loss, start(), plan, SETTINGS, saving=saving)
+    whole = train_many(loss, start(), plan, SETTINGS)
+    assert all(torch.equal(whole.params[name], again.params[name]) for name in whole.params)
+    with pytest.raises(KeyboardInterrupt) as plain:
+        train_many(loss, start(), plan, SETTINGS, observe=interrupt)
+    assert not isinstance(plain.value, Interrupted)
+
+
+def test_an_observer_sees_every_gradient_before_the_clip_and_changes_nothing() -> None:
+    loss, plan = Loss(*data()), plan_epochs(IDS, rows_of(), epochs=1, batch=20)
+    found: list[dict[str, Tensor]] = []
+
+    def look(step: int, grads: Mapping[str, Tensor]) -> None:
+        found.append({name: grad.clone() for name, grad in grads.items()})
+
+    seen = train_many(loss, start(), plan, SETTINGS, observe=look)
+    assert all(torch.equal(p, seen.params[n]) for n, p in train_many(loss, start(), plan, SETTINGS).params.items())
+    assert len(found) == 1 and not found[0]["A"][3].any()
+    for user in (0, 1, 2, 4):
+        params = {name: value[user : user + 1].requires_grad_() for name, value in start().items()}
+        here = torch.zeros(ROW_COUNTS[user], dtype=torch.long)
+        loss(params, Slice(tuple(rows_of()[user]), here, here)).mean().backward()
+        for name, value in params.items():
+            assert torch.allclose(value.grad[0], found[0][name][user], atol=1e-6)
+
+
+def test_a_rate_of_ones_own_is_the_users_alone() -> None:
+    loss = Loss(*data())
+    rates = [1e-2, 3e-2, 1e-3, 5e-2, 2e-2]
+    plan = plan_epochs(IDS, rows_of(), epochs=2, batch=[2, 3, 4, 5, 6], rates=rates)
+    together = train_many(loss, start(), plan, SETTINGS)
+    for user in (0, 2, 4):
+        settings = ManySettings(learning_rate=rates[user], warmup=0.3, clip=0.5, weight_decay=0.1)
+        params, _ = one(user)
+        own = plan_epochs(IDS[user : user + 1], rows_of()[user : user + 1], epochs=2, batch=user + 2)
+        alone = train_many(loss, params, own, settings)
+        assert all(torch.allclose(alone.params[n][0], together.params[n][user], atol=1e-5) for n in params)
+
+
+def test_rows_of_like_length_share_a_pass_and_it_changes_nothing() -> None:
+    loss, plan = Loss(*data(), dropout=0.2), plan_epochs(IDS, rows_of(), epochs=2, batch=3)
+    tokens = torch.randperm(ROWS, generator=torch.Generator().manual_seed(0)).tolist()
+    settings = ManySettings(learning_rate=3e-2, warmup=0.3, clip=0.5, weight_decay=0.1, rows_at_once=4)
+    slices: list[list[int]] = []
+
+    def watched(params: dict[str, Tensor], part: Slice) -> Tensor:
+        slices.append([tokens[row] for row in part.rows])
+        return loss(params, part)
+
+    sorted_rows = train_many(watched, start(), plan, settings, tokens=tokens)
+    as_they_come = train_many(loss, start(), plan, SETTINGS)
+    assert all(torch.allclose(sorted_rows.params[n], p, atol=1e-5) for n, p in as_they_come.params.items())
+    assert max(slices[0]) <= min(slices[1])
 
 
 def test_a_users_infinite_loss_stops_with_its_id() -> None:
@@ -194,7 +322,9 @@ def test_a_plan_depends_on_the_user_alone_and_shows_each_row_once_a_pass() -> No
         (lambda: plan_epochs(["a"], [[1]], epochs=0, batch=1), "epochs is 0"),
         (lambda: ManySettings(decay="sudden"), "'sudden'"),
         (lambda: ManySettings(rows_at_once=0), "rows_at_once is 0"),
-        (lambda: ManyAdamW({"A": torch.zeros(2, 3), "B": torch.zeros(3, 3)}), "'B': 3"),
+        (lambda: flat({"A": torch.zeros(2, 3), "B": torch.zeros(3, 3)}), "'B': 3"),
+        (lambda: ManyAdamW(torch.zeros(3)), "a row a user"),
+        (lambda: Plan(("a",), (((1,),),), rates=(1e-3, 1e-3)), "1 users need as many rates"),
         (lambda: train_many(Loss(*data()), start(), Plan(("a",), (((1,),),)), SETTINGS), "1 users"),
         (
             lambda: train_many(
