@@ -13,8 +13,25 @@ from torch import Tensor
 from torch.nn.functional import dropout as drop
 
 from tailorlm.adapters.batch import Adapters
+from tailorlm.adapters.rows import of_rows
+from tailorlm.adapters.shape import Shape
 from tailorlm.adapters.sites import Group, Site, group_sites, sort_sites
-from tailorlm.adapters.space import Change
+from tailorlm.adapters.space import Change, Plain, Virtual
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """`targets` are names of linear layers; delta W = scaling * B A."""
+
+    targets: tuple[str, ...] = ("q_proj", "v_proj")
+    rank: int = 8
+    alpha: float = 16.0
+    rslora: bool = True
+
+    @property
+    def scaling(self) -> float:
+        """alpha / sqrt(r) with rsLoRA, else alpha / r."""
+        return self.alpha / (self.rank**0.5 if self.rslora else self.rank)
 
 
 @dataclass(frozen=True)
@@ -32,6 +49,10 @@ class LoraSpace:
     @property
     def kind(self) -> str:
         return "lora"
+
+    @property
+    def virtual_tokens(self) -> int:
+        return 0
 
     @property
     def neutral_start(self) -> bool:
@@ -54,6 +75,15 @@ class LoraSpace:
             shapes[f"{group.name}.B"] = (len(group.sites), group.d_out, self.rank)
         return shapes
 
+    def start(self, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        """A Kaiming-uniform (a = sqrt(5): 1 / sqrt(I) at most), the same way for each layer; B zero."""
+        made: dict[str, Tensor] = {}
+        for name, shape in self.shapes().items():
+            made[name] = torch.zeros(shape)
+            if name.endswith(".A"):
+                made[name].uniform_(-1, 1, generator=generator).mul_(shape[-1] ** -0.5)
+        return made
+
     def scaled(self, tensors: Mapping[str, Tensor], strength: float) -> dict[str, Tensor]:
         """The tensors whose delta W is `strength` times as large: B carries every scale."""
         return {name: t * strength if name.endswith(".B") else t for name, t in tensors.items()}
@@ -72,7 +102,7 @@ class LoraSpace:
         any order; `dropout` is the chance that an input feature of A is dropped.
         """
         rows = {
-            name: _rows(t.transpose(2, 3) if name.endswith(".B") else t, index, dtype)
+            name: of_rows(t.transpose(2, 3) if name.endswith(".B") else t, index, dtype).unbind(0)
             for name, t in tensors.items()
         }
         at = {
@@ -87,6 +117,28 @@ class LoraSpace:
             for slot, path in enumerate(paths):
                 changes[path] = _Delta(first, slot * self.rank, self.rank, at[path][1])
         return changes
+
+    def virtual(self, tensors: Mapping[str, Tensor], index: Tensor, dtype: torch.dtype) -> Virtual | None:
+        """None: it only changes layers."""
+        return None
+
+
+Space = LoraSpace
+
+
+def space(settings: Settings, shape: Shape) -> LoraSpace:
+    """LoRA at the targets of a model."""
+    return LoraSpace(shape.sites(settings.targets), settings.rank)
+
+
+def fresh(space: LoraSpace, settings: Settings, generator: torch.Generator, shape: Shape) -> dict[str, Tensor]:
+    """PEFT's start: A Kaiming-uniform, B zero, without the scale."""
+    return space.start(generator)
+
+
+def effective(space: LoraSpace, settings: Settings, raw: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """B with the scale in it."""
+    return {name: t * settings.scaling if name.endswith(".B") else t for name, t in raw.items()}
 
 
 def joined(first: Adapters, second: Adapters) -> Adapters:
@@ -110,15 +162,6 @@ def joined(first: Adapters, second: Adapters) -> Adapters:
 
 def _for_all(tensor: Tensor, users: int) -> Tensor:
     return tensor.expand(users, *tensor.shape[1:])
-
-
-def _rows(tensor: Tensor, index: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:
-    """(U, L, P, Q) -> L contiguous tensors (N, P, Q), zero where the index is -1."""
-    index = index.to(tensor.device)
-    rows = tensor.transpose(0, 1).index_select(1, index.clamp_min(0)).to(dtype)
-    if bool((index < 0).any()):
-        rows = rows * (index >= 0).to(dtype).view(1, -1, 1, 1)
-    return rows.unbind(0)
 
 
 class _First:
@@ -152,7 +195,8 @@ class _Delta:
     def __init__(self, first: _First, start: int, rank: int, b: Tensor) -> None:
         self.first, self.start, self.rank, self.b = first, start, rank, b
 
-    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, plain: Plain) -> Tensor:
+        y = plain(x)
         h = self.first(x).narrow(2, self.start, self.rank)
         if h.dtype == y.dtype == self.b.dtype:
             return y.baddbmm_(h, self.b)

@@ -1,9 +1,17 @@
-"""What a kind of adapter must say of itself; `lora.py` is one.
+"""What a kind of adapter must say of itself: `lora.py`, `ia3.py`, `prompt_tuning.py` and `prefix_tuning.py` are kinds.
+
+A kind is one file that nothing else names (`tailorlm.plugins.find("adapters", name)`). Beside its space it has
+
+    Settings                                     the recipe's table
+    space(settings, shape) -> AdapterSpace       in a model of that `Shape`
+    fresh(space, settings, generator, shape)     one adapter as PEFT starts it, raw: name -> tensor, no user axis
+    effective(space, settings, raw)              raw trained tensors (U, ...) -> those of `Adapters`
 
 Knows nothing of models: it sees sites, inputs and outputs of linear layers. Source: design section 2.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -11,18 +19,42 @@ from torch import Tensor
 
 from tailorlm.adapters.sites import Site
 
-Change = Callable[[Tensor, Tensor], Tensor]
-"""(x (N, T, I), y (N, T, O)) -> y (N, T, O): what an adapter does to a layer's output. May write to y."""
+Plain = Callable[[Tensor], Tensor]
+"""x (N, T, I) -> y (N, T, O): a linear layer as it is under an adapter; y is fresh and may be written to."""
+
+Change = Callable[[Tensor, Plain], Tensor]
+"""(x (N, T, I), the layer) -> y (N, T, O): what the layer gives with an adapter, before it, after it, or both."""
+
+
+@dataclass(frozen=True, eq=False)
+class Virtual:
+    """V tokens that each row has before its text: as embeddings, or as the keys and values that layers would make.
+
+    present: (N,) bool, rows without are the base model. Either embeddings (N, V, H), or keys and values, both
+    (L, N, K, V, D) for K key-value heads of D.
+    """
+
+    present: Tensor
+    embeddings: Tensor | None = None
+    keys: Tensor | None = None
+    values: Tensor | None = None
 
 
 class AdapterSpace(Protocol):
-    """A kind of adapter over given sites."""
+    """A kind of adapter over given sites. Its fields are what a checkpoint keeps: sites, numbers and names."""
 
     @property
     def kind(self) -> str: ...
 
     @property
-    def sites(self) -> tuple[Site, ...]: ...
+    def sites(self) -> tuple[Site, ...]:
+        """Where it changes layers; none for virtual tokens."""
+        ...
+
+    @property
+    def virtual_tokens(self) -> int:
+        """V: how many positions of the model's it takes before every text."""
+        ...
 
     @property
     def neutral_start(self) -> bool:
@@ -38,8 +70,12 @@ class AdapterSpace(Protocol):
         """The shape of each parameter, without the leading user axis."""
         ...
 
+    def start(self, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        """One adapter as PEFT starts it, float32, without the user axis; None: torch's own random stream."""
+        ...
+
     def scaled(self, tensors: Mapping[str, Tensor], strength: float) -> dict[str, Tensor]:
-        """The parameters (U, ...) whose effect is `strength` times that of `tensors`."""
+        """The parameters (U, ...) whose effect is `strength` times that of `tensors`; ValueError where none are."""
         ...
 
     def bind(
@@ -51,4 +87,8 @@ class AdapterSpace(Protocol):
         dropout: float,
     ) -> dict[str, Change]:
         """The change at each path for rows `index` (N,), -1 for none; `inputs`: the sites that share one."""
+        ...
+
+    def virtual(self, tensors: Mapping[str, Tensor], index: Tensor, dtype: torch.dtype) -> Virtual | None:
+        """The virtual tokens of rows `index` (N,), -1 for none; None for a kind that only changes layers."""
         ...

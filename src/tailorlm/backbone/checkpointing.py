@@ -10,6 +10,8 @@ from typing import Any
 
 from torch.utils.checkpoint import checkpoint
 
+from tailorlm.backbone.patch import replace_forward, restore_forward
+
 
 @contextmanager
 def checkpointed(model: Any, active: bool) -> Iterator[None]:
@@ -23,12 +25,11 @@ def checkpointed(model: Any, active: bool) -> Iterator[None]:
     layers: list[Any] = [m for m in modules if isinstance(m, GradientCheckpointingLayer)]
     if active and not layers:
         raise ValueError(f"{type(model).__name__} has no layers that transformers can checkpoint")
+    # transformers' own switch drops the cache that virtual tokens come in; ours gives a layer all that it was given.
+    for layer in layers:
+        replace_forward(layer, partial(checkpoint, layer.forward, use_reentrant=False))
     try:
-        for layer in layers:
-            layer.gradient_checkpointing = True
-            layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
-            layer.training = True  # transformers asks for it; of the layer alone, so dropout below stays off
         yield
     finally:
         for layer in layers:
-            layer.gradient_checkpointing = layer.training = False
+            restore_forward(layer)

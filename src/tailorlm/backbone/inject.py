@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from tailorlm.adapters.batch import Adapters
 from tailorlm.adapters.sites import Site
-from tailorlm.adapters.space import AdapterSpace, Change
+from tailorlm.adapters.space import AdapterSpace, Change, Virtual
 from tailorlm.backbone.patch import replace_forward, restore_forward
 
 
@@ -26,7 +26,7 @@ class Injector:
         self.space = space
         self._linears = {site.path: _linear(model, site) for site in space.sites}
         self._inputs = _shared_inputs(model, space.sites)
-        self._patched: list[nn.Linear] = []
+        self._patched: list[nn.Module] = []
         self._inside = False
 
     def set(self, adapters: Adapters | None, index: Tensor, dropout: float = 0.0) -> None:
@@ -63,24 +63,35 @@ class Injector:
         if adapters is None or not bool((index >= 0).any()):
             return
         adapters.check(index[index >= 0].unique())
-        dtype = next(iter(self._linears.values())).weight.dtype
-        changes = self.space.bind(adapters.tensors, index, self._inputs, dtype, dropout)
+        changes = self.space.bind(adapters.tensors, index, self._inputs, self._dtype(), dropout)
         for path, change in changes.items():
-            self._patch(self._linears[path], change, len(index))
+            linear = self._linears[path]
+            self._patch(linear, _changed(linear.forward, change, len(index)))
+        virtual = self.space.virtual(adapters.tensors, index, self.model.dtype)
+        if virtual is not None:
+            self._patch(*self._prefixed(virtual))
 
-    def _patch(self, linear: nn.Linear, change: Change, rows: int) -> None:
+    def _dtype(self) -> torch.dtype:
+        dtype: torch.dtype = self.model.dtype
+        return next((linear.weight.dtype for linear in self._linears.values()), dtype)
+
+    def _prefixed(self, virtual: Virtual) -> tuple[nn.Module, Any]:
+        from tailorlm.backbone.virtual import Prefixed  # takes transformers along, which layers' changes do not need
+
+        decoder = self.model.get_decoder()
+        return decoder, Prefixed(decoder, decoder.forward, virtual, self.space.virtual_tokens)
+
+    def _patch(self, module: nn.Module, forward: Any) -> None:
         try:
-            replace_forward(linear, _changed(linear.forward, change, rows))
+            replace_forward(module, forward)
         except RuntimeError as error:
             self._restore()
-            raise RuntimeError(
-                "the model carries adapters of another injector; clear that one first"
-            ) from error
-        self._patched.append(linear)
+            raise RuntimeError("the model carries adapters of another injector; clear that one first") from error
+        self._patched.append(module)
 
     def _restore(self) -> None:
-        for linear in self._patched:
-            restore_forward(linear)
+        for module in self._patched:
+            restore_forward(module)
         self._patched.clear()
 
 
@@ -88,7 +99,7 @@ def _changed(plain: Any, change: Change, rows: int) -> Any:
     def forward(x: Tensor) -> Tensor:
         if x.dim() != 3 or x.shape[0] != rows:
             raise ValueError(f"adapters are set for {rows} rows; a layer's input is {tuple(x.shape)}")
-        return change(x, plain(x))
+        return change(x, plain)
 
     return forward
 
@@ -118,6 +129,8 @@ def _linear(model: Any, site: Site) -> nn.Linear:
 
 def _shared_inputs(model: Any, sites: tuple[Site, ...]) -> tuple[tuple[Site, ...], ...]:
     """Sites by the very tensor they read, seen in a run over one token; a site that did not run is alone."""
+    if not sites:
+        return ()
     seen: dict[str, Tensor] = {}
     linears = {site.path: model.get_submodule(site.path) for site in sites}
     hooks = [

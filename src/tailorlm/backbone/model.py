@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from tailorlm.adapters.shape import Shape
 from tailorlm.adapters.sites import Site, sort_sites
 
 
@@ -61,6 +62,23 @@ class Backbone:
     def max_tokens(self) -> int:
         """Positions that the model was made for, in tokens."""
         return int(self.model.config.get_text_config(decoder=True).max_position_embeddings)
+
+    @property
+    def shape(self) -> Shape:
+        """What kinds of adapters may ask of the model."""
+        config = self.model.config.get_text_config(decoder=True)
+        words = self.model.get_input_embeddings()
+        heads = getattr(config, "num_attention_heads", None) or 0
+        head_dim = getattr(config, "head_dim", None) or (config.hidden_size // heads if heads else 0)
+        return Shape(
+            sites=self.sites,
+            hidden=config.hidden_size,
+            layers=config.num_hidden_layers,
+            kv_heads=getattr(config, "num_key_value_heads", None) or heads,
+            head_dim=head_dim,
+            vocabulary=words.num_embeddings,
+            embed=lambda ids: words(ids.to(self.device)),
+        )
 
     @property
     def pad_id(self) -> int:
