@@ -139,7 +139,7 @@ def _questions(examples: Sequence[Example], items: Sequence[Interaction]) -> lis
 
 def _pair(task: Task, item: Interaction) -> tuple[str, str] | None:
     try:
-        return task.pair(item)
+        return task.pair(item, (), random.Random(0))
     except ValueError:  # a task whose items make no pair on their own (lamp_1)
         return None
 

@@ -24,10 +24,10 @@ class BatchSettings:
     buckets: int = 1
 
 
-def all_items(bench: Bench, users: Sequence[User]) -> TrainingSet:
-    """Every item of every user once: what a method without profiles trains on."""
+def all_items(bench: Bench, users: Sequence[User], seed: int = 0) -> TrainingSet:
+    """Every item of every user once: what a method without profiles trains on. `seed` is that of pairs' negatives."""
     cuts = [Cut(user.id, 0) for user in users if user.history]
-    return training_set(users, cuts, bench.task_of, bench.backbone.tokenizer, bench.max_tokens)
+    return training_set(users, cuts, bench.task_of, bench.backbone.tokenizer, bench.max_tokens, bench.pools, seed)
 
 
 def batches(

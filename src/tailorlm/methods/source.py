@@ -11,7 +11,7 @@ Knows nothing of other methods, evaluation or serving. Source: design section 2.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +24,7 @@ from tailorlm.data.records import Example, Interaction, User
 from tailorlm.profiles.encode import Encoder
 from tailorlm.profiles.profile import Profile
 from tailorlm.tasks.task import Task
+from tailorlm.training.examples import Pools
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,17 @@ def shared_start(adapters: Adapters) -> Start:
 
 @dataclass(frozen=True)
 class Bench:
-    """What all methods share: the frozen model, the tasks' wording, and how profiles are made and encoded."""
+    """What all methods share: the frozen model, the tasks' wording, and how profiles are made and encoded.
+
+    `pools`: training users' items by task, where tasks whose pairs need negatives take them from.
+    """
 
     backbone: Backbone
     task_of: Callable[[str | None], Task]
     profile: Profiler
     encoder: Encoder | None = None
     max_tokens: int = 1024
+    pools: Pools = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ def metrics(predictions: Sequence[str], targets: Sequence[str]) -> dict[str, flo
 
 TASK = Task(
     name="headline",
+    description="Write a headline for a piece of news in the letter case and with the ending that this user prefers.",
     labels=None,
     prompt=framed("Write a headline: "),
     pair=as_is,

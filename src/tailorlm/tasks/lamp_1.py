@@ -1,18 +1,27 @@
 """LaMP-1, citation identification: which of two references would this author cite, [1] or [2].
 
+A history item is a paper of the author's without its citations. Its pair asks the official question about the
+paper's title; the right candidate is the paper itself, the wrong one another author's. It teaches the form and to go
+by the words of a title. A paper's own question, where the data has one, is its pair as it is.
 Source: LaMP (Salemi et al., 2024), official input string; reference sections 3 and 4.
 """
 
+import re
+from collections.abc import Sequence
 from functools import partial
+from random import Random
 
 from tailorlm.backbone.prompt import Prompt
 from tailorlm.data.records import Interaction
+from tailorlm.data.retrieval import Retrieval
 from tailorlm.metrics.classification import classification, matches
 from tailorlm.tasks.task import Pair, Task
 
 LABELS = ("[1]", "[2]")
 OPENING = 'For an author who has written the paper with the title "'
 CLOSING = '", which reference is related?'
+ANSWERS = " Just answer with [1] or [2] without explanation. "
+CANDIDATES = re.compile(r'.*?\[1\]: "(.*)" \[2\]: "(.*)"', re.DOTALL)
 
 
 def prompt(text: str) -> Prompt:
@@ -26,24 +35,67 @@ def prompt(text: str) -> Prompt:
     return Prompt(title, head=OPENING, tail=found + rest)
 
 
-def pair(item: Interaction) -> Pair | None:
-    """Refused: a paper alone is no choice between two references.
+def query(text: str) -> str:
+    """Both candidates' titles. ValueError for an input that does not name them in the official form."""
+    found = CANDIDATES.fullmatch(prompt(text).tail.removeprefix(CLOSING))
+    if found is None:
+        raise ValueError('task lamp_1: an input does not end as the official \'[1]: "..." [2]: "..."\'')
+    return f"{found[1]} {found[2]}"
 
-    A pair needs a negative drawn from training users' papers only, which an item does not have; a
-    training pair on free text instead would not match the test (reference section 3).
+
+def pair(item: Interaction, pool: Sequence[Interaction], rng: Random) -> Pair | None:
+    """A paper against one drawn from `pool`, in either order; None for a paper without a title.
+
+    ValueError where the pool has no paper of another title.
     """
+    title = item.output.strip()
+    if not title:
+        return None
+    if _asked(item):
+        return (item.input, item.output) if item.output in LABELS else None
+    candidates = [title, _other(title, pool, rng)]
+    right = rng.randrange(2)
+    first, second = candidates if right == 0 else reversed(candidates)
+    return f'{OPENING}{title}{CLOSING}{ANSWERS}[1]: "{first}" [2]: "{second}"', LABELS[right]
+
+
+def document(item: Interaction) -> str:
+    """A paper's title and abstract; of a question, the title that it is about."""
+    return prompt(item.input).body if _asked(item) else f"{item.output} {item.input}".strip()
+
+
+def shown(item: Interaction) -> str:
+    """The title, and the abstract where there is one."""
+    if _asked(item) or not item.input.strip():
+        return f"Paper: {prompt(item.input).body if _asked(item) else item.output}"
+    return f"Paper: {item.output}\nAbstract: {item.input}"
+
+
+def _asked(item: Interaction) -> bool:
+    return item.input.startswith(OPENING) and CLOSING in item.input
+
+
+def _other(title: str, pool: Sequence[Interaction], rng: Random) -> str:
+    """The title of the first paper, from a place drawn in the pool, that is another one."""
+    start = rng.randrange(len(pool)) if pool else 0
+    for step in range(len(pool)):
+        found = pool[(start + step) % len(pool)]
+        if not _asked(found) and found.output.strip() not in ("", title):
+            return found.output.strip()
     raise ValueError(
-        "task lamp_1: a history item makes no training pair without a negative reference, drawn from other "
-        "training users' papers; train on the task's own questions"
+        f"task lamp_1: a history item makes no training pair without a negative reference, and the pool of "
+        f"{len(pool)} items has none: give the papers of other training users as the pool"
     )
 
 
 TASK = Task(
     name="lamp_1",
+    description="Decide which of two papers, [1] or [2], this author would cite in a paper with the title shown.",
     labels=LABELS,
     prompt=prompt,
     pair=pair,
     metrics=partial(classification, labels=LABELS),
     score=matches,
     max_new_tokens=8,
+    retrieval=Retrieval(query, document, shown),
 )

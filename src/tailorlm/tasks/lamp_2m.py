@@ -5,8 +5,9 @@ Source: LaMP (Salemi et al., 2024), official input string and label list; refere
 
 from functools import partial
 
+from tailorlm.data.retrieval import Retrieval, labelled, said
 from tailorlm.metrics.classification import classification, matches
-from tailorlm.tasks.task import Task, after, chosen
+from tailorlm.tasks.task import Task, after, body, chosen
 
 LABELS = (
     "sci-fi",
@@ -29,13 +30,16 @@ INSTRUCTION = (
     "Which tag does this movie relate to among the following tags? Just answer with the tag name without "
     f"further explanation. tags: [{', '.join(LABELS)}] description: "
 )
+PROMPT = after("description: ", "lamp_2m")
 
 TASK = Task(
     name="lamp_2m",
+    description=f"Choose the tag that this user would give a movie, of: {', '.join(LABELS)}.",
     labels=LABELS,
-    prompt=after("description: ", "lamp_2m"),
+    prompt=PROMPT,
     pair=chosen(INSTRUCTION, LABELS),
     metrics=partial(classification, labels=LABELS),
     score=matches,
     max_new_tokens=16,
+    retrieval=Retrieval(body(PROMPT), said, labelled("Movie", "Tag")),
 )

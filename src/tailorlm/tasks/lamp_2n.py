@@ -5,8 +5,9 @@ Source: LaMP (Salemi et al., 2024), official input string and label list; refere
 
 from functools import partial
 
+from tailorlm.data.retrieval import Retrieval, labelled, said
 from tailorlm.metrics.classification import classification, matches
-from tailorlm.tasks.task import Task, after, chosen
+from tailorlm.tasks.task import Task, after, body, chosen
 
 LABELS = (
     "women",
@@ -29,13 +30,16 @@ INSTRUCTION = (
     "Which category does this article relate to among the following categories? Just answer with the "
     f"category name without any further explanation. categories: [{', '.join(LABELS)}] article: "
 )
+PROMPT = after("article: ", "lamp_2n")
 
 TASK = Task(
     name="lamp_2n",
+    description=f"Choose the category that this author would file a news article under, of: {', '.join(LABELS)}.",
     labels=LABELS,
-    prompt=after("article: ", "lamp_2n"),
+    prompt=PROMPT,
     pair=chosen(INSTRUCTION, LABELS),
     metrics=partial(classification, labels=LABELS),
     score=matches,
     max_new_tokens=16,
+    retrieval=Retrieval(body(PROMPT), said, labelled("Article", "Category")),
 )

@@ -5,16 +5,21 @@ its first half, under an instruction of our own that says so. Source: LaMP (Sale
 reference sections 3 and 4.
 """
 
+from collections.abc import Sequence
+from random import Random
+
 from tailorlm.data.records import Interaction
+from tailorlm.data.retrieval import Retrieval, given, labelled
 from tailorlm.metrics.text import rouge_score, text_scores
-from tailorlm.tasks.task import Pair, Task, after
+from tailorlm.tasks.task import Pair, Task, after, body
 
 COMPLETE = "Complete the following tweet without any explanation before or after it: "
+PROMPT = after("before or after it: ", "lamp_7")
 SHORTEST = 4
 """Words of a tweet below which a half says nothing."""
 
 
-def pair(item: Interaction) -> Pair | None:
+def pair(item: Interaction, pool: Sequence[Interaction], rng: Random) -> Pair | None:
     """The first half of a tweet's words, to be completed, and the rest; None for under 4 words."""
     words = item.output.split()
     if len(words) < SHORTEST:
@@ -25,10 +30,12 @@ def pair(item: Interaction) -> Pair | None:
 
 TASK = Task(
     name="lamp_7",
+    description="Rewrite a plain sentence as a tweet in this user's own style.",
     labels=None,
-    prompt=after("before or after it: ", "lamp_7"),
+    prompt=PROMPT,
     pair=pair,
     metrics=text_scores,
     score=rouge_score,
     max_new_tokens=96,
+    retrieval=Retrieval(body(PROMPT), given, labelled("Text", "Tweet")),
 )

@@ -12,6 +12,7 @@ TAGS = ("adventure", "comedy", "crime", "drama", "horror", "romance", "space", "
 
 TASK = Task(
     name="movie_tagging",
+    description="Choose, from the tags listed, the one that this user would give a movie.",
     labels=TAGS,
     prompt=framed("Tag this movie: ", ". Tags: "),
     pair=as_is,

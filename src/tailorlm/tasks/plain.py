@@ -8,6 +8,7 @@ from tailorlm.tasks.task import Task, as_is, whole
 
 TASK = Task(
     name="plain",
+    description="Answer what is asked as this user would answer it.",
     labels=None,
     prompt=whole,
     pair=as_is,

@@ -8,6 +8,7 @@ from tailorlm.tasks.task import Task, as_is, framed
 
 TASK = Task(
     name="rating",
+    description="Predict the number of stars from 1 to 5 that this user would give with a review.",
     labels=("1", "2", "3", "4", "5"),
     prompt=framed("Rate this review from 1 to 5: "),
     pair=as_is,

@@ -7,30 +7,41 @@ reference sections 3 and 4.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from random import Random
 
 from tailorlm.backbone.prompt import Prompt
 from tailorlm.data.records import Interaction
+from tailorlm.data.retrieval import WHOLE, Retrieval
 
 Pair = tuple[str, str]
+
+MakePair = Callable[[Interaction, Sequence[Interaction], Random], Pair | None]
+"""(item, pool, rng) -> (input, target), or None where the item makes no pair."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """`labels` is the full label list, or None where answers are free text; the callables are pure.
 
+    description: one sentence in our words; hypernetworks that read task descriptions and prompts use it.
     prompt(input) -> Prompt, of which only the body, the part that may be long, may lose text.
-    pair(item) -> (input, target), input as in the task's queries; None where the item makes no pair.
+    pair(item, pool, rng) -> (input, target), input as in the task's queries; None where the item makes no pair.
+      `pool` are items of OTHER TRAINING users of the task, for negatives; ValueError where a task needs one and it
+      is empty. All chance comes from `rng`.
     metrics(predictions, targets) -> named numbers over N rows.
     score(predictions, targets) -> a number in 0..1 a row (N), higher is better: for averages and intervals.
+    retrieval: what of inputs and items is searched with, searched in and shown.
     """
 
     name: str
+    description: str
     labels: tuple[str, ...] | None
     prompt: Callable[[str], Prompt]
-    pair: Callable[[Interaction], Pair | None]
+    pair: MakePair
     metrics: Callable[[Sequence[str], Sequence[str]], dict[str, float]]
     score: Callable[[Sequence[str], Sequence[str]], list[float]]
     max_new_tokens: int
+    retrieval: Retrieval = WHOLE
 
 
 def after(marker: str, task: str) -> Callable[[str], Prompt]:
@@ -67,22 +78,35 @@ def whole(text: str) -> Prompt:
     return Prompt(text)
 
 
-def asked(instruction: str) -> Callable[[Interaction], Pair | None]:
-    """Pairs whose input is the instruction and the item's text; None where the item lacks text or
-    answer."""
+def introduced(instruction: str) -> Callable[[str], Prompt]:
+    """Prompts that put the task's own instruction before an input which has none."""
+    return lambda text: Prompt(text, head=instruction)
 
-    def pair(item: Interaction) -> Pair | None:
-        return (instruction + item.input, item.output) if item.input.strip() and item.output.strip() else None
+
+def body(prompt: Callable[[str], Prompt]) -> Callable[[str], str]:
+    """The text of an input without its instruction; raises what the prompt raises."""
+    return lambda text: prompt(text).body
+
+
+def asked(instruction: str) -> MakePair:
+    """Pairs whose input is the instruction and the item's text; None where the item lacks text or answer."""
+
+    def pair(item: Interaction, pool: Sequence[Interaction], rng: Random) -> Pair | None:
+        return (instruction + item.input, item.output) if _both(item) else None
 
     return pair
 
 
-def chosen(instruction: str, labels: Sequence[str]) -> Callable[[Interaction], Pair | None]:
+def chosen(instruction: str, labels: Sequence[str]) -> MakePair:
     """As `asked`, and None where the item's output is none of the task's labels."""
     asks = asked(instruction)
-    return lambda item: asks(item) if item.output in labels else None
+    return lambda item, pool, rng: asks(item, pool, rng) if item.output in labels else None
 
 
-def as_is(item: Interaction) -> Pair | None:
+def as_is(item: Interaction, pool: Sequence[Interaction], rng: Random) -> Pair | None:
     """The item's own input, already as in a query, and output; None where either is empty."""
-    return (item.input, item.output) if item.input.strip() and item.output.strip() else None
+    return (item.input, item.output) if _both(item) else None
+
+
+def _both(item: Interaction) -> bool:
+    return bool(item.input.strip() and item.output.strip())

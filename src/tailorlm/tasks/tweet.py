@@ -21,6 +21,7 @@ def metrics(predictions: Sequence[str], targets: Sequence[str]) -> dict[str, flo
 
 TASK = Task(
     name="tweet",
+    description="Write a short post about something that happened, with this user's opener, emoji and length.",
     labels=None,
     prompt=framed("Write a post: "),
     pair=as_is,

@@ -1,10 +1,14 @@
 """Cut points become rows to train on: (the history before the cut, an item after it).
 
 Nothing else makes training data out of histories. Knows nothing of methods. Source: design section 2 (cut points).
+A pair's negatives come from pools of other training users' items; its chance comes from the seed, the user and the
+item's place, so a row never depends on who else is there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
+from types import MappingProxyType
 from typing import Any
 
 from tailorlm.backbone.prompt import encode_row
@@ -12,6 +16,10 @@ from tailorlm.backbone.rows import Row
 from tailorlm.data.cuts import Cut
 from tailorlm.data.records import Interaction, User
 from tailorlm.tasks.task import Task
+
+Pools = Mapping[str | None, Sequence[Interaction]]
+"""Training users' items by task."""
+NO_POOLS: Pools = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -29,24 +37,43 @@ class TrainingSet:
         return [(self.cuts[cut], task) for cut, task in zip(self.cut, self.task, strict=True)]
 
 
+def pools_of(train: Sequence[User]) -> dict[str | None, tuple[Interaction, ...]]:
+    """All items of the training users, by task."""
+    found: dict[str | None, list[Interaction]] = {}
+    for user in train:
+        for item in user.history:
+            found.setdefault(item.task, []).append(item)
+    return {task: tuple(items) for task, items in found.items()}
+
+
 def training_set(
     users: Sequence[User],
     cuts: Sequence[Cut],
     task_of: Callable[[str | None], Task],
     tokenizer: Any,
     max_tokens: int,
+    pools: Pools = NO_POOLS,
+    seed: int = 0,
 ) -> TrainingSet:
-    """A row for every item at or after each cut that its task can make a question of; an id is user@item."""
+    """A row for every item at or after each cut that its task can make a question of; an id is user@item.
+
+    `pools`: training users' items by task; what the user did too is left out of them. ValueError as the task's
+    `pair` raises it (a task that needs negatives, without a pool).
+    """
     by_id = {user.id: user for user in users}
+    others = {task: _Pool(items) for task, items in pools.items()}
     made: dict[tuple[str, int], tuple[Row, str] | None] = {}
     rows, owners, tasks = [], [], []
     for number, cut in enumerate(cuts):
         history = by_id[cut.user_id].history
+        places = [place for place in range(cut.position, len(history)) if (cut.user_id, place) not in made]
+        of_others = {task: others[task].without(history) for task in {history[n].task for n in places} & others.keys()}
+        for place in places:  # cuts of one user share their later items
+            item, name = history[place], f"{cut.user_id}@{place}"
+            pair = task_of(item.task).pair(item, of_others.get(item.task, ()), Random(f"{seed}/{name}"))
+            made[cut.user_id, place] = _row(name, task_of(item.task), pair, tokenizer, max_tokens)
         for place in range(cut.position, len(history)):
-            key = (cut.user_id, place)
-            if key not in made:  # cuts of one user share their later items
-                made[key] = _row(f"{cut.user_id}@{place}", history[place], task_of, tokenizer, max_tokens)
-            if (found := made[key]) is not None:
+            if (found := made[cut.user_id, place]) is not None:
                 rows.append(found[0])
                 owners.append(number)
                 tasks.append(found[1])
@@ -54,11 +81,31 @@ def training_set(
 
 
 def _row(
-    name: str, item: Interaction, task_of: Callable[[str | None], Task], tokenizer: Any, max_tokens: int
+    name: str, task: Task, pair: tuple[str, str] | None, tokenizer: Any, max_tokens: int
 ) -> tuple[Row, str] | None:
-    """The item as a question of its task, and the task's name; None where it makes no pair."""
-    task = task_of(item.task)
-    pair = task.pair(item)
+    """The pair as a row of its task, and the task's name; None where there is no pair."""
     if pair is None:
         return None
     return encode_row(tokenizer, task.prompt(pair[0]), pair[1], max_tokens, name), task.name
+
+
+class _Pool:
+    """Items, and where each content stands: co-authors have the same paper, and no one's own is a negative."""
+
+    def __init__(self, items: Sequence[Interaction]) -> None:
+        self.items = list(items)
+        self.places: dict[tuple[str, str], list[int]] = {}
+        for place, item in enumerate(self.items):
+            self.places.setdefault((item.input, item.output), []).append(place)
+
+    def without(self, history: Sequence[Interaction]) -> list[Interaction]:
+        """The items, with each that is in the history replaced by the next that is not; [] where all are.
+
+        The others keep their places: another own item moves no draw but those that fell on it.
+        """
+        contents = {(item.input, item.output) for item in history}
+        own = sorted((place for content in contents for place in self.places.get(content, ())), reverse=True)
+        items = list(self.items)
+        for place in [*own, *own]:  # the second time for those at the end, whose next is at the beginning
+            items[place] = items[(place + 1) % len(items)]
+        return items if len(own) < len(items) else []

@@ -1,6 +1,7 @@
 """The demo's four tasks, and the ways to split an input."""
 
 from importlib import import_module
+from random import Random
 
 import pytest
 
@@ -33,8 +34,8 @@ def test_another_form_of_input_is_all_body(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*INPUTS, "plain"])
 def test_items_are_pairs_already(name: str) -> None:
-    assert demo(name).pair(Interaction("in", "out")) == ("in", "out")
-    assert demo(name).pair(Interaction("in", " ")) is None
+    assert demo(name).pair(Interaction("in", "out"), (), Random(0)) == ("in", "out")
+    assert demo(name).pair(Interaction("in", " "), (), Random(0)) is None
 
 
 def test_the_generator_asks_in_the_form_that_the_tasks_split() -> None:
@@ -52,9 +53,7 @@ def test_the_generator_asks_in_the_form_that_the_tasks_split() -> None:
 
 def test_the_generator_uses_the_openers_that_the_tweet_task_tells_apart() -> None:
     traits = pytest.importorskip("tailorlm.demo.traits")
-    assert {opener for opener in traits.OPENERS if opener} == set(
-        import_module("tailorlm.tasks.tweet").OPENERS
-    )
+    assert {opener for opener in traits.OPENERS if opener} == set(import_module("tailorlm.tasks.tweet").OPENERS)
 
 
 def test_movie_tagging_counts_answers_that_are_no_tag() -> None:
@@ -88,7 +87,7 @@ def test_after_takes_the_first_marker() -> None:
 
 
 def test_asked_and_chosen() -> None:
-    assert asked("Q: ")(Interaction("a", "b")) == ("Q: a", "b")
-    assert asked("Q: ")(Interaction(" ", "b")) is None
-    assert chosen("Q: ", ("b",))(Interaction("a", "b")) == ("Q: a", "b")
-    assert chosen("Q: ", ("b",))(Interaction("a", "c")) is None
+    assert asked("Q: ")(Interaction("a", "b"), (), Random(0)) == ("Q: a", "b")
+    assert asked("Q: ")(Interaction(" ", "b"), (), Random(0)) is None
+    assert chosen("Q: ", ("b",))(Interaction("a", "b"), (), Random(0)) == ("Q: a", "b")
+    assert chosen("Q: ", ("b",))(Interaction("a", "c"), (), Random(0)) is None

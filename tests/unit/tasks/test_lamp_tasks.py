@@ -5,6 +5,7 @@ import json
 import os
 from importlib import import_module
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -50,9 +51,60 @@ def test_only_the_citing_title_may_be_shortened() -> None:
     assert prompt.head + prompt.body + prompt.tail == CITATION
 
 
-def test_a_paper_makes_no_citation_pair() -> None:
-    with pytest.raises(ValueError, match=r"lamp_1: .* negative reference"):
-        lamp("1").pair(Interaction("an abstract", "a title"))
+PAPERS = tuple(Interaction("", f"Paper {n}") for n in range(20))
+
+
+def cited(item: Interaction, pool: tuple[Interaction, ...], seed: object = 0) -> tuple[str, str] | None:
+    return lamp("1").pair(item, pool, Random(str(seed)))
+
+
+@pytest.mark.parametrize("pool", [(), (Interaction("other text", "a title"),), (Interaction(CITATION, "[1]"),)])
+def test_a_paper_makes_no_citation_pair_without_another_paper(pool: tuple[Interaction, ...]) -> None:
+    with pytest.raises(
+        ValueError, match=rf"lamp_1: .* negative reference, and the pool of {len(pool)} items"
+    ) as refused:
+        cited(Interaction("an abstract", "a title"), pool)
+    assert "a title" not in str(refused.value)
+
+
+def test_a_papers_pair_is_the_official_question_with_a_negative_from_the_pool() -> None:
+    item, answers, negatives = Interaction("", 'On "Quoted" Words'), set(), set()
+    for seed in range(60):
+        question, answer = cited(item, PAPERS, seed) or ("", "")
+        assert lamp("1").prompt(question).body == item.output
+        first, second = question.partition('[1]: "')[2].removesuffix('"').split('" [2]: "')
+        right, wrong = (first, second) if answer == "[1]" else (second, first)
+        assert right == item.output
+        answers.add(answer)
+        negatives.add(wrong)
+    assert answers == {"[1]", "[2]"}
+    assert negatives <= {paper.output for paper in PAPERS}
+    assert len(negatives) > 10
+
+
+def test_a_citation_pair_depends_on_its_dice_alone() -> None:
+    item = Interaction("", "mine")
+    assert cited(item, PAPERS, "3/u@1") == cited(item, PAPERS, "3/u@1")
+    assert len({cited(item, PAPERS, f"3/u@{n}") for n in range(9)}) > 3
+
+
+def test_a_citation_question_is_its_own_pair_and_needs_no_pool() -> None:
+    assert cited(Interaction(CITATION, "[2]"), ()) == (CITATION, "[2]")
+    assert cited(Interaction(CITATION, "neither"), ()) is None
+    assert cited(Interaction("an abstract", " "), ()) is None
+
+
+def test_what_a_citation_search_reads() -> None:
+    use = lamp("1").retrieval
+    assert use.query(CITATION) == "One Two"
+    assert use.document(Interaction("abstract", "Title")) == "Title abstract"
+    assert use.document(Interaction(CITATION, "[2]")) == 'On "Quoted" Words'
+    assert use.shown(Interaction("about", "Title")) == "Paper: Title\nAbstract: about"
+    assert use.shown(Interaction("", "Title")) == "Paper: Title"
+    assert use.shown(Interaction(CITATION, "[2]")) == 'Paper: On "Quoted" Words'
+    with pytest.raises(ValueError, match="task lamp_1") as refused:
+        use.query(CITATION.replace("[2]: ", "[3]: "))
+    assert "Quoted" not in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["1", *FIELDS, "7"])
@@ -71,18 +123,18 @@ def test_the_instruction_ends_at_its_first_marker_even_if_the_text_repeats_it(na
 
 
 def test_an_unknown_label_makes_no_pair() -> None:
-    assert lamp("2m").pair(Interaction("a movie", "western")) is None
-    assert lamp("3").pair(Interaction("a review", "4.5")) is None
+    assert lamp("2m").pair(Interaction("a movie", "western"), (), Random(0)) is None
+    assert lamp("3").pair(Interaction("a review", "4.5"), (), Random(0)) is None
 
 
 def test_a_tweet_is_completed_from_its_first_half() -> None:
-    pair = lamp("7").pair(Interaction("", "one two  three four five"))
+    pair = lamp("7").pair(Interaction("", "one two  three four five"), (), Random(0))
     assert pair == (
         "Complete the following tweet without any explanation before or after it: one two",
         "three four five",
     )
     assert lamp("7").prompt(pair[0]).body == "one two"
-    assert lamp("7").pair(Interaction("", "one two three")) is None
+    assert lamp("7").pair(Interaction("", "one two three"), (), Random(0)) is None
 
 
 @pytest.mark.parametrize("part", ["dev", "train"])
@@ -105,7 +157,7 @@ def test_every_item_at_hand_makes_a_pair_of_the_queries_form(name: str) -> None:
     questions = read(name, "dev_questions")
     head = task.prompt(questions[0]["input"]).head
     for item in questions[0]["profile"] + questions[-1]["profile"]:
-        pair = task.pair(Interaction(item[given], str(item[answer])))
+        pair = task.pair(Interaction(item[given], str(item[answer])), (), Random(0))
         assert pair == (head + item[given], str(item[answer]))
         assert task.prompt(pair[0]).body == item[given]
 
