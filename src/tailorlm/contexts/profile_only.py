@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 
 from tailorlm.backbone.prompt import Prompt
 from tailorlm.contexts.context import Request
-
-FIELD = "{profile}"
+from tailorlm.contexts.wording import PROFILE, check, fill
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,18 +18,14 @@ class Settings:
     wording: str = "About the user:\n{profile}\n\n"
 
     def __post_init__(self) -> None:
-        if self.wording.count(FIELD) != 1:
-            raise ValueError(f"wording has {FIELD} {self.wording.count(FIELD)} times: expected once")
+        """ValueError for a wording without its field."""
+        check("wording", self.wording, PROFILE)
 
 
 def build(requests: Sequence[Request], settings: Settings) -> list[Prompt]:
     """The requests' prompts (N), the profile last in their context; unchanged for a user without one."""
-    return [_with_profile(request, settings.wording) for request in requests]
-
-
-def _with_profile(request: Request, wording: str) -> Prompt:
-    if not request.profile:
-        return request.prompt
-    # Not str.format: a user's profile may hold braces.
-    framed = wording.replace(FIELD, request.profile)
-    return replace(request.prompt, context=request.prompt.context + framed)
+    said = (fill(settings.wording, PROFILE, request.profile) for request in requests)
+    return [
+        replace(request.prompt, context=request.prompt.context + profile)
+        for request, profile in zip(requests, said, strict=True)
+    ]
