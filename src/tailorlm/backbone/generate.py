@@ -67,7 +67,7 @@ def generated(
     max_prompt_tokens: int | None = None,
 ) -> list[Generated]:
     """As `generate`, with what each completion took."""
-    limit = _prompt_limit(backbone, max_new_tokens, max_prompt_tokens)
+    limit = _prompt_limit(backbone, _virtual(injector, adapters), max_new_tokens, max_prompt_tokens)
     encoded = [encode_prompt(backbone.tokenizer, prompt, limit) for prompt in prompts]
     places = _index(index, len(prompts))
     draws = _streams(len(prompts), temperature, seed)
@@ -97,7 +97,7 @@ def score(
 ) -> Tensor:
     """(N,) float32 on the CPU, nats: log-probability of each completion, its end-of-turn token included."""
     places = _index(index, len(prompts))
-    limit = backbone.max_tokens if max_tokens is None else max_tokens
+    limit = backbone.max_tokens - _virtual(injector, adapters) if max_tokens is None else max_tokens
     pairs = enumerate(zip(prompts, completions, strict=True))
     rows = [encode_row(backbone.tokenizer, prompt, text, limit, str(i)) for i, (prompt, text) in pairs]
     scores = torch.zeros(len(rows))
@@ -108,10 +108,15 @@ def score(
     return scores
 
 
-def _prompt_limit(backbone: Backbone, new: int, asked: int | None) -> int:
-    room = backbone.max_tokens - new
+def _virtual(injector: Injector, adapters: Adapters | None) -> int:
+    return 0 if adapters is None else injector.space.virtual_tokens
+
+
+def _prompt_limit(backbone: Backbone, virtual: int, new: int, asked: int | None) -> int:
+    room = backbone.max_tokens - virtual - new
     if new < 1 or room < 1:
-        raise ValueError(f"max_new_tokens {new} must be 1 to {backbone.max_tokens - 1} for {backbone.id}")
+        most = backbone.max_tokens - virtual - 1
+        raise ValueError(f"max_new_tokens {new} must be 1 to {most} for {backbone.id} and {virtual} virtual tokens")
     if asked is not None and not 1 <= asked <= room:
         raise ValueError(f"max_prompt_tokens {asked} must be 1 to {room} where {new} new tokens follow")
     return room if asked is None else asked

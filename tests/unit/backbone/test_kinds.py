@@ -252,3 +252,17 @@ def test_sizes_and_names_that_cannot_be_are_refused(make):
     ia3 = plugins.find("adapters", "ia3")
     with pytest.raises(ValueError, match=r"\['up_proj'\] are not among the targets"):
         ia3.space(ia3.Settings(feedforward=("up_proj",)), shape)
+
+
+@pytest.mark.parametrize("name", VIRTUAL)
+def test_prompts_leave_room_for_virtual_tokens(name, make):
+    kind = Kind(name, make["backbone"](max_position_embeddings=100))
+    long = [Prompt("a word of many " * 9)]
+    seen = []
+    kind.backbone.model.model.register_forward_pre_hook(lambda _, a, k: seen.append(k), with_kwargs=True)
+    generate(kind.backbone, kind.injector, long, kind.adapters, [0], 2)
+    assert seen[0]["attention_mask"].shape[1] == 100 - 2 - 20
+    with pytest.raises(ValueError, match="1 to 79 for .* 20 virtual tokens"):
+        generate(kind.backbone, kind.injector, long, kind.adapters, [0], 80)
+    score(kind.backbone, kind.injector, long, ["x"], kind.adapters, [0])
+    assert seen[-1]["attention_mask"].shape[1] == 100 - 20
