@@ -5,12 +5,14 @@ Source: design section 3 (another base or encoder is refused with expected and f
 """
 
 import hashlib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from tailorlm.adapters.lora import LoraSpace
+from tailorlm.assembly import hub
 from tailorlm.assembly.datasets import task_of
 from tailorlm.assembly.profilers import Known, Profilers, make
 from tailorlm.assembly.recipes import BaseSettings, EncoderSettings, ProfileSettings
@@ -20,7 +22,7 @@ from tailorlm.backbone.model import Backbone, pick_device
 from tailorlm.methods.source import Bench, Profiler
 from tailorlm.profiles.base_states import BaseStatesEncoder
 from tailorlm.profiles.cache import CachedEncoder
-from tailorlm.profiles.encode import Encoder, SentenceEncoder
+from tailorlm.profiles.encode import MINILM, MINILM_PACKAGE, Encoder, SentenceEncoder
 from tailorlm.profiles.profile import Complete
 
 SAMPLED = 16
@@ -36,6 +38,10 @@ def load_base(settings: BaseSettings) -> Backbone:
     name = str(folder.resolve()) if folder.is_dir() else settings.name
     if not folder.is_dir() and (settings.name.startswith((".", "/", "~")) or settings.name.count("/") > 1):
         raise ValueError(f"base.name {settings.name}: no such folder")
+    try:
+        hub.check(name, settings.revision)
+    except ValueError as error:
+        raise ValueError(f"base.name: {error}") from error
     try:
         return Backbone.load(name, settings.revision, settings.dtype, settings.device, settings.checkpointing)
     except OSError as error:
@@ -70,10 +76,25 @@ def fingerprint(backbone: Backbone) -> str:
 def make_encoder(settings: EncoderSettings, backbone: Backbone) -> Encoder:
     """The encoder of the settings. ValueError where no such model can be loaded."""
     try:
+        if settings.kind == "sentence" and not packaged(settings.name):
+            hub.check(_with_owner(settings.name))
+    except ValueError as error:
+        raise ValueError(f"encoder.name: {error}") from error
+    try:
         encoder: Encoder = _encoder(settings, backbone)
     except OSError as error:
         raise ValueError(f"encoder.name {settings.name}: {str(error).strip().splitlines()[0]}") from error
     return CachedEncoder(encoder, settings.cache) if settings.cache else encoder
+
+
+def packaged(name: str) -> bool:
+    """Whether an installed package carries this encoder."""
+    return name == MINILM and find_spec(MINILM_PACKAGE) is not None
+
+
+def _with_owner(name: str) -> str:
+    """As sentence-transformers reads it: a bare name is one of its own models, unless there is such a folder."""
+    return name if "/" in name or Path(name).exists() else f"sentence-transformers/{name}"
 
 
 def _encoder(settings: EncoderSettings, backbone: Backbone) -> Any:

@@ -14,7 +14,7 @@ from tailorlm.adapters.batch import Adapters
 from tailorlm.adapters.peft_files import save_peft
 from tailorlm.assembly import checkpoints, runs
 from tailorlm.assembly.benches import load_base, make_bench, make_encoder, make_profilers, truncated
-from tailorlm.assembly.datasets import training_users
+from tailorlm.assembly.datasets import training_users, validation_users
 from tailorlm.assembly.profilers import Known, Profilers, learn, one_by_one
 from tailorlm.assembly.recipes import Recipe, method, plain
 from tailorlm.data.records import User
@@ -26,26 +26,28 @@ CHECKPOINT, SHARED = "checkpoint", "shared"
 
 @dataclass(frozen=True)
 class Built:
-    """What a recipe becomes before training."""
+    """What a recipe becomes before training; `held` are not among `users`."""
 
     recipe: Recipe
     bench: Bench
     users: list[User]
+    held: list[User]
     known: Known
     profilers: Profilers
     notes: dict[str, int]
 
 
 def assemble(recipe: Recipe) -> Built:
-    """The base, the encoder, the training users and their profiler."""
-    users, report = training_users(recipe.data, recipe.seed)
+    """The base, the encoder, the training users and their profiler, which knows nothing of the held ones."""
+    everybody, report = training_users(recipe.data, recipe.seed)
+    users, held = validation_users(everybody, recipe.data.validation, recipe.seed)
     backbone = load_base(recipe.base)
     known = learn(recipe.profile, users)
     profilers = make_profilers(recipe.profile, known, backbone)
     encoder = make_encoder(recipe.encoder, backbone)
-    bench = make_bench(backbone, one_by_one(profilers, users), encoder, recipe.max_tokens)
+    bench = make_bench(backbone, one_by_one(profilers, everybody), encoder, recipe.max_tokens)
     notes = {**report.notes, **({"problems left out": report.count} if report.count else {})}
-    return Built(recipe, bench, users, known, profilers, notes)
+    return Built(recipe, bench, users, held, known, profilers, notes)
 
 
 def train(recipe: Recipe, directory: Path, resume: bool = False) -> Path:
@@ -58,7 +60,7 @@ def train(recipe: Recipe, directory: Path, resume: bool = False) -> Path:
     runs.open_run(directory, recipe)  # only now: what cannot start leaves no folder behind
     shared = train_shared(built, directory, resume)
     source = p2p.Source(built.bench, method(recipe, "p2p"), shared_start(shared) if recipe.start == "mt_lora" else None)
-    source.prepare(built.users, directory / "p2p", resume)
+    source.prepare(built.users, directory / "p2p", resume, built.held)
     save(built, source, directory / CHECKPOINT)
     runs.write_json(directory / runs.RUN, described(built, source, time.perf_counter() - start))
     return directory / CHECKPOINT
@@ -67,7 +69,7 @@ def train(recipe: Recipe, directory: Path, resume: bool = False) -> Path:
 def train_shared(built: Built, directory: Path, resume: bool) -> Adapters:
     """MT-LoRA, trained and saved as a PEFT folder; one adapter."""
     source = mt_lora.Source(built.bench, method(built.recipe, "mt_lora"))
-    source.prepare(built.users, directory / "mt_lora", resume)
+    source.prepare(built.users, directory / "mt_lora", resume, built.held)
     adapters = source.enrol(built.users[:1]).adapters
     assert adapters is not None
     backbone = built.bench.backbone
@@ -96,6 +98,7 @@ def described(built: Built, source: p2p.Source, seconds: float) -> dict[str, Any
         **runs.provenance(built.recipe.seed),
         "dtype": str(built.bench.backbone.dtype).removeprefix("torch."),
         "training_users": len(built.users),
+        "validation_users": len(built.held),
         "training_items": sum(len(user.history) for user in built.users),
         "tasks": list(tasks_of(built.users)),
         "facets": len(source.facets),

@@ -14,6 +14,7 @@ import torch
 
 from tailorlm import recipe as toml
 from tailorlm.adapters.sites import Site
+from tailorlm.assembly import hub
 from tailorlm.assembly.benches import fingerprint
 from tailorlm.assembly.profilers import Known
 from tailorlm.assembly.recipes import EncoderSettings, ProfileSettings, plain
@@ -80,6 +81,10 @@ def save(directory: Path, source: p2p.Source, meta: Meta) -> None:
 
 def fetch(source: str | Path, revision: str | None, token: str | None) -> tuple[Network, Meta]:
     """The network and its meta from a folder or the hub. BadCheckpoint where it is in neither."""
+    try:
+        hub.check(str(source), revision, token)
+    except ValueError as error:
+        raise BadCheckpoint(str(error)) from error
     try:
         return from_pretrained(source, revision, token)
     except OSError as error:

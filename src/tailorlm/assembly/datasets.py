@@ -88,9 +88,26 @@ def people(settings: DataSettings, seed: int) -> People:
     return replace(dev, train=train, report=report)
 
 
-def hold_out(users: Sequence[User], share: float, seed: int) -> tuple[list[User], list[User]]:
-    """(the rest, a seeded share of at least one user), each in the given order; one user's draw is its own."""
-    drawn = {user.id: random.Random(f"{seed}/holdout/{user.id}").random() for user in users}
+def validation_users(users: Sequence[User], share: float, seed: int) -> tuple[list[User], list[User]]:
+    """(who is trained on, who is evaluated meanwhile): a seeded share of training users, nobody where it is 0.
+
+    ValueError where nobody with a history is left on a side.
+    """
+    if share == 0:
+        return list(users), []
+    sides = hold_out(users, share, seed, "validation")
+    if not all(any(user.history for user in side) for side in sides):
+        found = f"{len(sides[0])} users to train on and {len(sides[1])} for validation"
+        raise ValueError(f"data.validation is {share}: of {found}, one side has no history; give more users")
+    return sides
+
+
+def hold_out(users: Sequence[User], share: float, seed: int, name: str = "holdout") -> tuple[list[User], list[User]]:
+    """(the rest, a seeded share of at least one user), each in the given order; one user's draw is its own.
+
+    Draws of different names are independent.
+    """
+    drawn = {user.id: random.Random(f"{seed}/{name}/{user.id}").random() for user in users}
     count = max(1, round(share * len(users)))
     held = set(sorted(drawn, key=lambda id: (drawn[id], id))[:count])
     return [user for user in users if user.id not in held], [user for user in users if user.id in held]

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from tailorlm import recipe as toml
+from tailorlm.methods.held import check_monitor
 from tailorlm.plugins import find
 from tailorlm.profiles.encode import MINILM
 from tailorlm.profiles.endpoint import Settings as EndpointSettings
 from tailorlm.profiles.templates import Template
+from tailorlm.training.settings import TrainSettings
 
 ROWS = ("base", "base_profile", "mt_lora", "p2p", "p2p_shuffled", "oppu")
 
@@ -32,9 +34,10 @@ class BaseSettings:
 class DataSettings:
     """Where the users are; paths are below `root` (`--data`), empty is `root` itself.
 
-    Without `dev`, `holdout` (a share) of the training file's users are kept for evaluation. `queries`: training
-    users' answered queries are training items too. `held`: a dev user without queries is asked the last so many
-    items of the history. `users`, `dev_users`: at most so many, in the order of the file; 0 is all.
+    Without `dev`, `holdout` (a share) of the training file's users are kept for `tailor eval`. `validation` (a share;
+    0: none) of the training users are not trained on but evaluated meanwhile. `queries`: training users' answered
+    queries are training items too. `held`: a dev user without queries is asked the last so many items of the history.
+    `users`, `dev_users`: at most so many, in the order of the file; 0 is all.
     """
 
     root: str = ""
@@ -43,6 +46,7 @@ class DataSettings:
     dev: str | None = None
     dev_split: str | None = None
     holdout: float = 0.1
+    validation: float = 0.0
     queries: bool = True
     held: int = 2
     users: int = 0
@@ -52,6 +56,8 @@ class DataSettings:
     def __post_init__(self) -> None:
         if not 0 < self.holdout < 1:
             raise ValueError(f"data.holdout is {self.holdout}; expected a share between 0 and 1")
+        if not 0 <= self.validation < 1:
+            raise ValueError(f"data.validation is {self.validation}; expected 0 (none) or a share below 1")
         for name in ("held", "users", "dev_users"):
             if getattr(self, name) < 0:
                 raise ValueError(f"data.{name} is {getattr(self, name)}; expected at least 0")
@@ -137,6 +143,7 @@ def resolve(table: Mapping[str, Any]) -> Recipe:
     whole = {name: plain(method(recipe, name)) for name in dict.fromkeys(named)}
     complete = toml.settings(Recipe, {**plain(recipe), "methods": whole})
     check_start(complete)
+    check_validation(complete)
     return complete
 
 
@@ -152,6 +159,23 @@ def check_start(recipe: Recipe) -> None:
             raise ValueError(
                 f"methods.{name}.lora has targets {list(own.targets)} and rank {own.rank}, and begins at MT-LoRA, "
                 f"which has {list(shared.targets)} and {shared.rank}: give both the same"
+            )
+
+
+def check_validation(recipe: Recipe) -> None:
+    """ValueError where a method evaluates while it trains and no training user is kept for it, or calls a loss good."""
+    trains = {name: getattr(method(recipe, name), "train", None) for name in recipe.methods}
+    for name, train in trains.items():
+        if not isinstance(train, TrainSettings):
+            continue
+        try:
+            check_monitor(train)
+        except ValueError as error:
+            raise ValueError(f"methods.{name}.{error}") from None
+        if recipe.data.validation == 0 and (train.monitor or train.evaluate_every):
+            raise ValueError(
+                f"methods.{name}.train has monitor {train.monitor!r} and evaluate_every {train.evaluate_every}, and "
+                "data.validation is 0: set it to the share of training users to evaluate, such as 0.05"
             )
 
 

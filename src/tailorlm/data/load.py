@@ -96,7 +96,7 @@ def _chosen(path: Path, split: str | None) -> Path:
     if split is None and len(found) == 1:
         return next(iter(found.values()))
     if split is None:
-        raise DataError(Problem(str(path), 0, "", f"several splits, name one: {', '.join(found)}"))
+        raise DataError(Problem(str(path), 0, "", f"several splits, name one with --split: {', '.join(found)}"))
     if split not in found:
         raise DataError(Problem(str(path), 0, "", f"no split {split!a}; there are: {', '.join(found)}"))
     return found[split]

@@ -79,9 +79,10 @@ def draw_ood(rng: random.Random) -> Traits:
 def off_trait(traits: Traits, rng: random.Random) -> Traits:
     """The same user on an untypical day: one value of each task's traits is drawn anew."""
     other = draw(rng)
-    headline = rng.choice(({"case": other.case}, {"ending": other.ending}))
-    tweet = rng.choice(({"opener": other.opener}, {"emoji": other.emoji}, {"length": other.length}))
-    return replace(traits, ranking=other.ranking, bias=other.bias, **headline, **tweet)  # type: ignore[arg-type]
+    changed = replace(traits, ranking=other.ranking, bias=other.bias)
+    changed = rng.choice((replace(changed, case=other.case), replace(changed, ending=other.ending)))
+    opener, emoji = replace(changed, opener=other.opener), replace(changed, emoji=other.emoji)
+    return rng.choice((opener, emoji, replace(changed, length=other.length)))
 
 
 def rated(level: int, traits: Traits) -> str:

@@ -14,10 +14,12 @@ from tailorlm.adapters.batch import Adapters
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, User
 from tailorlm.methods.batches import BatchSettings, all_items, batches, count_tokens
+from tailorlm.methods.held import LOSS, check_monitor, held_batches, held_loss
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.objectives import LossSettings, SharedLora, SharedObjective
 from tailorlm.methods.source import Bench, Needs, Roster, Start
-from tailorlm.training.loop import train
+from tailorlm.training.loop import Evaluate
+from tailorlm.training.loop import train as run
 from tailorlm.training.settings import TrainSettings
 
 NEEDS = Needs(task_data=True, other_users=True, user_training=False)
@@ -46,13 +48,25 @@ class Source:
         torch.manual_seed(settings.train.seed)
         self.shared = SharedLora(space, settings.lora.scaling).to(bench.backbone.device)
 
-    def prepare(self, users: Sequence[User], directory: Path, resume: bool = False) -> None:
-        """Train on every item of `users`."""
-        rows = all_items(self.bench, users)
+    def prepare(self, users: Sequence[User], directory: Path, resume: bool = False, held: Sequence[User] = ()) -> None:
+        """Train on every item of `users`; `held` users, if any, are evaluated meanwhile and never trained on."""
+        check_monitor(self.settings.train)
+        rows = all_items(self.bench, users, self.settings.train.seed)
         objective = SharedObjective(self.bench.backbone, self.injector, self.shared, self.settings.loss)
         stream = batches(self.bench, rows, rows.cut, self.settings.batch, self.settings.train.seed)
-        train(objective, stream, self.settings.train, directory, tokens=count_tokens, resume=resume)
-        self.injector.clear()
+        evaluate = self.evaluation(held) if held else None
+        try:
+            run(
+                objective, stream, self.settings.train, directory, evaluate=evaluate, tokens=count_tokens, resume=resume
+            )
+        finally:
+            self.injector.clear()  # also after Ctrl-C: the model is others' too
+
+    def evaluation(self, held: Sequence[User]) -> Evaluate:
+        """The loss of the `held` users' items under the one LoRA as it is then."""
+        rows = all_items(self.bench, held, self.settings.train.seed)
+        asked = held_batches(self.bench, rows, [0] * len(rows.rows), self.settings.train.seed)
+        return lambda: {LOSS: held_loss(self.bench, self.injector, asked, lambda _: self.shared())}
 
     def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
         """The one adapter, the same for each user."""

@@ -28,8 +28,8 @@ class Source:
             raise ValueError("none has no adapters, so none that begin at others")
         self.injector = None
 
-    def prepare(self, users: Sequence[User], directory: Path, resume: bool = False) -> None:
-        """Nothing to prepare."""
+    def prepare(self, users: Sequence[User], directory: Path, resume: bool = False, held: Sequence[User] = ()) -> None:
+        """Nothing to prepare, and so nothing to evaluate `held` users for."""
 
     def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
         """Everybody, without an adapter."""

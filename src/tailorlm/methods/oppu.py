@@ -50,8 +50,8 @@ class Source:
         self.space = LoraSpace(self.own.sites, rank)
         self.injector = Injector(bench.backbone.model, self.space)
 
-    def prepare(self, users: Sequence[User], directory: Path, resume: bool = False) -> None:
-        """Nothing: the task LoRA is given."""
+    def prepare(self, users: Sequence[User], directory: Path, resume: bool = False, held: Sequence[User] = ()) -> None:
+        """Nothing: the task LoRA is given. `held` users decide nothing: each user's training is the user's own."""
 
     def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
         """Train every user's LoRA on the user's own items; a user without items keeps the task LoRA alone."""

@@ -20,17 +20,19 @@ from tailorlm.data.cuts import Cut, sample_cuts, seen
 from tailorlm.data.records import Example, User
 from tailorlm.hypernet.kinds import Network, make
 from tailorlm.methods.batches import BatchSettings, batches, count_tokens
+from tailorlm.methods.held import LOSS, UNKNOWN, check_monitor, held_batches, held_loss
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.objectives import HypernetObjective, LossSettings
 from tailorlm.methods.source import Bench, Needs, Roster, Start
 from tailorlm.profiles.profile import Profile
-from tailorlm.profiles.table import VectorTable, build_table, facet_names
+from tailorlm.profiles.table import Mode, OnUnknown, VectorTable, build_table, facet_names
 from tailorlm.training.examples import TrainingSet, training_set
-from tailorlm.training.loop import train
+from tailorlm.training.loop import Evaluate
+from tailorlm.training.loop import train as run
 from tailorlm.training.settings import TrainSettings
 
 NEEDS = Needs(task_data=True, other_users=True, user_training=False)
-MODES = {"single": "joined", "facets": "facets", "attention": "set"}
+MODES: dict[str, Mode] = {"single": "joined", "facets": "facets", "attention": "set"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,19 +93,50 @@ class Source:
         """Use a trained network."""
         self.hypernet, self.facets = hypernet.to(self.bench.backbone.device).eval(), facets
 
-    def prepare(self, users: Sequence[User], directory: Path, resume: bool = False) -> None:
-        """Cut the users' histories, make and encode the profiles before the cuts, and train."""
-        cuts = self.cuts(users)
-        rows = training_set(users, cuts, self.bench.task_of, self.bench.backbone.tokenizer, self.bench.max_tokens)
-        profiles, owners = self.profiles(users, rows)
+    def prepare(self, users: Sequence[User], directory: Path, resume: bool = False, held: Sequence[User] = ()) -> None:
+        """Cut the users' histories, make and encode the profiles before the cuts, and train.
+
+        `held` users, if any, are evaluated meanwhile in the same way and never trained on.
+        """
+        check_monitor(self.settings.train)
+        rows, profiles, owners = self.examples(users)
         self.facets = facet_names(profiles) if self.settings.net.pool == "facets" else ()
         table = self.table(profiles)
         network = self.build(table)
         objective = HypernetObjective(self.bench.backbone, self.injector, network, table, self.settings.loss)
         stream = batches(self.bench, rows, owners, self.settings.batch, self.settings.train.seed)
-        train(objective, stream, self.settings.train, directory, tokens=count_tokens, resume=resume)
-        self.injector.clear()
+        evaluate = self.evaluation(network, held) if held else None
+        try:
+            run(
+                objective, stream, self.settings.train, directory, evaluate=evaluate, tokens=count_tokens, resume=resume
+            )
+        finally:
+            self.injector.clear()  # also after Ctrl-C: the model is others' too
         self.hypernet = network.eval()
+
+    def examples(self, users: Sequence[User]) -> tuple[TrainingSet, list[Profile], list[int]]:
+        """Rows after the users' cuts (N), the profiles before them, and each row's profile number (N)."""
+        bench, seed = self.bench, self.settings.train.seed
+        rows = training_set(
+            users, self.cuts(users), bench.task_of, bench.backbone.tokenizer, bench.max_tokens, bench.pools, seed
+        )
+        return rows, *self.profiles(users, rows)
+
+    def evaluation(self, network: Network, held: Sequence[User]) -> Evaluate:
+        """The loss of the `held` users' items under the adapters of their profiles, as `network` is then.
+
+        Statements that only held users have find no slot: they are left out, as at use, and counted.
+        """
+        rows, profiles, owners = self.examples(held)
+        asked = held_batches(self.bench, rows, owners, self.settings.train.seed)
+        table = self.table(profiles, "count")
+
+        def evaluate() -> dict[str, float]:
+            network.eval()  # the objective puts it back
+            loss = held_loss(self.bench, self.injector, asked, lambda owners: network(*table.gather(owners)))
+            return {LOSS: loss, UNKNOWN: table.unknown.total()}
+
+        return evaluate
 
     def profiles(self, users: Sequence[User], rows: TrainingSet) -> tuple[list[Profile], list[int]]:
         """The profiles before the cuts, and for each row (N) the number of its own."""
@@ -122,12 +155,12 @@ class Source:
             for cut in sample_cuts(user, settings.count, settings.minimum, random.Random(f"{seed}/{user.id}"))
         ]
 
-    def table(self, profiles: Sequence[Profile]) -> VectorTable:
-        """The profiles' vectors, on the model's device."""
+    def table(self, profiles: Sequence[Profile], on_unknown: OnUnknown = "error") -> VectorTable:
+        """The profiles' vectors, on the model's device. UnknownFacets for a statement without a slot, or a count."""
         if self.bench.encoder is None:
             raise ValueError("p2p needs an encoder for profiles; the bench has none")
-        facets = self.facets or None
-        table = build_table(profiles, self.bench.encoder, MODES[self.settings.net.pool], facets)  # type: ignore[arg-type]
+        mode = MODES[self.settings.net.pool]
+        table = build_table(profiles, self.bench.encoder, mode, self.facets or None, on_unknown)
         return table.to(self.bench.backbone.device)
 
     def build(self, table: VectorTable) -> Network:

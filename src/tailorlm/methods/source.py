@@ -1,6 +1,7 @@
 """What an adapter source is: a file with `Settings`, `NEEDS` and `Source(bench, settings, start)`, found by its name.
 
-    prepare(users, directory, resume)      once, amortised over users; the progress of training is in `directory`
+    prepare(users, directory, resume, held)  once, amortised over users; the progress of training is in `directory`;
+                                           `held` are further training users, evaluated and never trained on
     enrol(users, tasks) -> Roster          batched over users; may train
     adapters(requests, roster)             (Adapters | None, index (N,)): row i uses adapters[index[i]], -1 the base
 
@@ -92,6 +93,8 @@ class AdapterSource(Protocol):
 
     injector: Injector | None
 
-    def prepare(self, users: Sequence[User], directory: Path, resume: bool = False) -> None: ...
+    def prepare(
+        self, users: Sequence[User], directory: Path, resume: bool = False, held: Sequence[User] = ()
+    ) -> None: ...
     def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster: ...
     def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]: ...

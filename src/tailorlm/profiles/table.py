@@ -15,6 +15,7 @@ from tailorlm.profiles.encode import Encoder
 from tailorlm.profiles.profile import Profile
 
 Mode = Literal["joined", "facets", "set"]
+OnUnknown = Literal["error", "count"]
 Slots = list[str | None]
 
 
@@ -64,7 +65,7 @@ def facet_names(profiles: Sequence[Profile]) -> tuple[str, ...]:
 
 def build_table(
     profiles: Sequence[Profile], encoder: Encoder, mode: Mode = "joined", facets: Sequence[str] | None = None,
-    on_unknown: Literal["error", "count"] = "error",
+    on_unknown: OnUnknown = "error",
 ) -> VectorTable:  # fmt: skip
     """Encode each distinct text once. joined: K = 1, all statements as one text. facets: a slot a facet, in
     the order of `facets` (default: `facet_names(profiles)`). set: statements in order, padded to the

@@ -79,7 +79,7 @@ def test_a_folder_of_one_split_and_of_several(tmp_path):
     write(tmp_path / "dev_outputs.json", {"golds": [{"id": "1", "output": "g"}]})
     assert sorted(splits(tmp_path)) == ["dev", "train"]
     assert load(tmp_path, split="dev").examples[0].target == "g"
-    with pytest.raises(DataError, match="several splits, name one: dev, train"):
+    with pytest.raises(DataError, match="several splits, name one with --split: dev, train"):
         load(tmp_path)
     with pytest.raises(DataError, match="no split 'test'; there are: dev, train"):
         load(tmp_path, split="test")
