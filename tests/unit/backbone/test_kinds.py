@@ -261,8 +261,8 @@ def test_prompts_leave_room_for_virtual_tokens(name, make):
     seen = []
     kind.backbone.model.model.register_forward_pre_hook(lambda _, a, k: seen.append(k), with_kwargs=True)
     generate(kind.backbone, kind.injector, long, kind.adapters, [0], 2)
-    assert seen[0]["attention_mask"].shape[1] == 100 - 2 - 20
+    assert seen[0]["input_ids"].shape[1] == 100 - 2 - 20
     with pytest.raises(ValueError, match="1 to 79 for .* 20 virtual tokens"):
         generate(kind.backbone, kind.injector, long, kind.adapters, [0], 80)
     score(kind.backbone, kind.injector, long, ["x"], kind.adapters, [0])
-    assert seen[-1]["attention_mask"].shape[1] == 100 - 20
+    assert seen[-1]["input_ids"].shape[1] == 100 - 20
