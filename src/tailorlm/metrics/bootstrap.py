@@ -44,8 +44,8 @@ def paired_bootstrap(
     or of one task) to draw from.
     """
     _check_settings(resamples, confidence)
-    change = _scores(scores, "scores", len(users)) - _scores(base, "base", len(users))
-    sums, counts, names = _cells(change, users, tasks)
+    change = checked_scores(scores, "scores", len(users)) - checked_scores(base, "base", len(users))
+    sums, counts, names = cells(change, users, tasks)
     mean = float((sums.sum(axis=1) / counts.sum(axis=1)).mean())
     drawn = _drawn_means(sums, counts, names, resamples, np.random.default_rng(seed))
     low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
@@ -58,7 +58,7 @@ def share_worse(scores: Sequence[float], base: Sequence[float], users: Sequence[
 
     Raises ValueError where the lengths (N) differ, a score is not finite, or there are no rows.
     """
-    change = _scores(scores, "scores", len(users)) - _scores(base, "base", len(users))
+    change = checked_scores(scores, "scores", len(users)) - checked_scores(base, "base", len(users))
     if not len(change):
         raise ValueError("no rows: expected at least one user")
     means = _user_means(change, users)
@@ -72,9 +72,7 @@ def _user_means(change: Floats, users: Sequence[str]) -> Floats:
     return means
 
 
-def _cells(
-    change: Floats, users: Sequence[str], tasks: Sequence[str] | None
-) -> tuple[Floats, Floats, list[str]]:
+def cells(change: Floats, users: Sequence[str], tasks: Sequence[str] | None) -> tuple[Floats, Floats, list[str]]:
     """Sums and counts per (task, user), and the tasks' names; one task, named "", without `tasks`."""
     kinds = [""] * len(users) if tasks is None else list(tasks)
     if len(kinds) != len(users):
@@ -90,9 +88,7 @@ def _cells(
     return sums, counts, [str(name) for name in names]
 
 
-def _drawn_means(
-    sums: Floats, counts: Floats, names: list[str], resamples: int, rng: np.random.Generator
-) -> Floats:
+def _drawn_means(sums: Floats, counts: Floats, names: list[str], resamples: int, rng: np.random.Generator) -> Floats:
     """The statistic (resamples,) of every draw: how often each user is drawn, times sums and counts."""
     people = sums.shape[1]
     step = max(1, CELLS // people)
@@ -108,7 +104,8 @@ def _drawn_means(
     return np.concatenate(parts)
 
 
-def _scores(values: Sequence[float], name: str, rows: int) -> Floats:
+def checked_scores(values: Sequence[float], name: str, rows: int) -> Floats:
+    """One finite score for each row (N). ValueError where that is not so."""
     array = np.asarray(values, dtype=np.float64)
     if array.shape != (rows,):
         raise ValueError(f"{name} has shape {array.shape}, expected ({rows},): one score for each row's user")

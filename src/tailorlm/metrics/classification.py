@@ -19,9 +19,7 @@ def matches(predictions: Sequence[str], targets: Sequence[str]) -> list[float]:
     return [float(said.strip() == gold.strip()) for said, gold in zip(predictions, targets, strict=True)]
 
 
-def classification(
-    predictions: Sequence[str], targets: Sequence[str], labels: Sequence[str]
-) -> dict[str, float]:
+def classification(predictions: Sequence[str], targets: Sequence[str], labels: Sequence[str]) -> dict[str, float]:
     """`accuracy`, `f1_macro`, `f1_weighted` in 0..1 and the number of `invalid` answers, of N rows.
 
     Raises ValueError where rows do not pair up, labels repeat, or a target is none of the labels.

@@ -28,9 +28,7 @@ def farthest(gold: float, low: float = LOW, high: float = HIGH) -> float:
     return low if gold - low > high - gold else high
 
 
-def errors(
-    predictions: Sequence[str], targets: Sequence[str], low: float = LOW, high: float = HIGH
-) -> list[float]:
+def errors(predictions: Sequence[str], targets: Sequence[str], low: float = LOW, high: float = HIGH) -> list[float]:
     """Absolute errors (N), official: a readable answer beyond the scale counts with its value.
 
     Raises ValueError where rows do not pair up or a target is no number of the scale.
@@ -43,18 +41,19 @@ def errors(
 def rating(
     predictions: Sequence[str], targets: Sequence[str], low: float = LOW, high: float = HIGH
 ) -> dict[str, float]:
-    """`mae`, `rmse`, and the number of `unparsable` answers, of N rows. Raises as `errors` does."""
+    """`mae` and `rmse` in units of the scale, and the number of `invalid` (unreadable) answers, of N rows.
+
+    Raises as `errors` does.
+    """
     distances = errors(predictions, targets, low, high)
     return {
         "mae": mean(distances),
         "rmse": math.sqrt(mean([distance**2 for distance in distances])),
-        "unparsable": float(sum(number(text) is None for text in predictions)),
+        "invalid": float(sum(number(text) is None for text in predictions)),
     }
 
 
-def nearness(
-    predictions: Sequence[str], targets: Sequence[str], low: float = LOW, high: float = HIGH
-) -> list[float]:
+def nearness(predictions: Sequence[str], targets: Sequence[str], low: float = LOW, high: float = HIGH) -> list[float]:
     """1 - error / (high - low) per row (N), always in 0..1: 1 - MAE/4 on the scale from 1 to 5.
 
     Here an answer beyond the scale counts like an unreadable one. Raises as `errors` does.
@@ -62,9 +61,7 @@ def nearness(
     golds = _golds(predictions, targets, low, high)
     said = [number(text) for text in predictions]
     inside = [value if value is not None and low <= value <= high else None for value in said]
-    return [
-        1 - _error(value, gold, low, high) / (high - low) for value, gold in zip(inside, golds, strict=True)
-    ]
+    return [1 - _error(value, gold, low, high) / (high - low) for value, gold in zip(inside, golds, strict=True)]
 
 
 def _error(value: float | None, gold: float, low: float, high: float) -> float:

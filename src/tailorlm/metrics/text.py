@@ -19,9 +19,7 @@ def rouge_rows(predictions: Sequence[str], targets: Sequence[str]) -> dict[str, 
     """`rouge1` and `rougeL` F in 0..1 per row (N). Raises ValueError where rows do not pair up."""
     check_rows(predictions, targets)
     scorer = RougeScorer(list(KINDS), use_stemmer=False)
-    rows = [
-        scorer.score(gold.strip(), said.strip()) for said, gold in zip(predictions, targets, strict=True)
-    ]
+    rows = [scorer.score(gold.strip(), said.strip()) for said, gold in zip(predictions, targets, strict=True)]
     return {kind: [float(row[kind].fmeasure) for row in rows] for kind in KINDS}
 
 
@@ -32,6 +30,10 @@ def rouge_score(predictions: Sequence[str], targets: Sequence[str]) -> list[floa
 
 
 def text_scores(predictions: Sequence[str], targets: Sequence[str]) -> dict[str, float]:
-    """Means over N rows of `rouge1`, `rougeL` and `exact_match` (case-sensitive, after strip)."""
+    """Means over N rows of `rouge1`, `rougeL` and `exact_match` (case-sensitive, after strip).
+
+    `invalid` is the number of empty answers.
+    """
     means = {kind: mean(values) for kind, values in rouge_rows(predictions, targets).items()}
-    return means | {"exact_match": mean(matches(predictions, targets))}
+    empty = float(sum(not said.strip() for said in predictions))
+    return means | {"exact_match": mean(matches(predictions, targets)), "invalid": empty}

@@ -12,9 +12,7 @@ LABELS = ("a", "b", "c")
 def test_hand_worked_rows() -> None:
     # a: precision 1, recall 1/2, F1 2/3; b: precision 1/2, recall 1, F1 2/3; c never occurs: 0.
     scores = classification(["a", "b", "b"], ["a", "a", "b"], LABELS)
-    assert scores == pytest.approx(
-        {"accuracy": 2 / 3, "f1_macro": 4 / 9, "f1_weighted": 2 / 3, "invalid": 0}
-    )
+    assert scores == pytest.approx({"accuracy": 2 / 3, "f1_macro": 4 / 9, "f1_weighted": 2 / 3, "invalid": 0})
 
 
 def test_macro_runs_over_the_full_label_list() -> None:
@@ -35,9 +33,7 @@ def test_an_unknown_answer_is_wrong_and_counted_and_no_false_positive_of_a_label
     assert scores == pytest.approx({"accuracy": 0.5, "f1_macro": 2 / 3, "f1_weighted": 2 / 3, "invalid": 1})
 
 
-@pytest.mark.parametrize(
-    ("said", "right"), [(" a\n", 1), ("A", 0), ("a.", 0), ("", 0), ("a b", 0)]
-)
+@pytest.mark.parametrize(("said", "right"), [(" a\n", 1), ("A", 0), ("a.", 0), ("", 0), ("a b", 0)])
 def test_match_is_exact_after_strip(said: str, right: float) -> None:
     assert matches([said], ["a"]) == [right]
     assert classification([said], ["a"], LABELS)["accuracy"] == right

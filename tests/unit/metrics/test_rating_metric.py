@@ -11,15 +11,13 @@ from tailorlm.metrics.rating import errors, farthest, nearness, number, rating
 
 def test_hand_worked_rows() -> None:
     scores = rating(["5", " 2.0\n", "1"], ["4", "2", "4"])
-    assert scores == pytest.approx({"mae": 4 / 3, "rmse": math.sqrt(10 / 3), "unparsable": 0})
+    assert scores == pytest.approx({"mae": 4 / 3, "rmse": math.sqrt(10 / 3), "invalid": 0})
 
 
-@pytest.mark.parametrize(
-    ("gold", "error"), [("1", 4), ("2", 3), ("3", 2), ("4", 3), ("5", 4)]
-)
+@pytest.mark.parametrize(("gold", "error"), [("1", 4), ("2", 3), ("3", 2), ("4", 3), ("5", 4)])
 def test_an_unparsable_answer_is_the_farthest_extreme(gold: str, error: float) -> None:
     for said in ("", "four", "4 stars", "nan", "inf"):
-        assert rating([said], [gold]) == {"mae": error, "rmse": error, "unparsable": 1}
+        assert rating([said], [gold]) == {"mae": error, "rmse": error, "invalid": 1}
 
 
 def test_the_middle_counts_as_the_higher_extreme_as_in_lamp() -> None:

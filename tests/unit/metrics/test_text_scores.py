@@ -15,7 +15,7 @@ def test_hand_worked_rows() -> None:
 
 def test_means_over_rows() -> None:
     scores = text_scores(["b a", "x"], ["a b", " x\n"])
-    assert scores == pytest.approx({"rouge1": 1, "rougeL": 3 / 4, "exact_match": 1 / 2})
+    assert scores == pytest.approx({"rouge1": 1, "rougeL": 3 / 4, "exact_match": 1 / 2, "invalid": 0})
 
 
 def test_no_stemmer() -> None:
@@ -24,11 +24,15 @@ def test_no_stemmer() -> None:
 
 def test_rouge_sees_no_case_or_punctuation_and_exact_match_does() -> None:
     scores = text_scores(["Hello, world!"], ["hello world"])
-    assert scores == {"rouge1": 1, "rougeL": 1, "exact_match": 0}
+    assert scores == {"rouge1": 1, "rougeL": 1, "exact_match": 0, "invalid": 0}
 
 
 def test_texts_without_latin_words_score_zero() -> None:
     assert rouge_score(["", "🔥", "снег"], ["", "🔥", "снег"]) == [0, 0, 0]
+
+
+def test_empty_answers_are_counted() -> None:
+    assert text_scores(["", " \n", "x"], ["x", "x", "x"])["invalid"] == 2
 
 
 def test_rows_must_pair_up() -> None:
