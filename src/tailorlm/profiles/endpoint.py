@@ -1,6 +1,7 @@
 """A `Complete` over an OpenAI-compatible chat endpoint: timeouts, retries with backoff, concurrency.
 
-The key comes from an environment variable and is sent to the given host only (redirects are refused).
+A prompt that fails costs no other its reply: `each` and `stream` give failures as values. The key comes from an
+environment variable and is sent to the given host only (redirects are refused).
 Prompts, replies and keys never appear in errors. Knows nothing of users or profiles. Standard library only.
 """
 
@@ -8,30 +9,49 @@ import json
 import os
 import random
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPException, HTTPMessage
+from threading import Lock
 from typing import IO, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
 
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+OWN_FAULT = frozenset({400, 413, 422})
+"""Refusals of one prompt, which another need not meet."""
+LOST = 20
+"""After so many failures without a reply between them the server counts as lost."""
 LONGEST_REPLY = 8 * 2**20
 LONGEST_WAIT_S = 60.0
 
 
 class EndpointError(RuntimeError):
-    """The endpoint did not give a usable reply; says which prompt (by place), what happened and after how
-    many tries.
-    """
+    """The endpoint gave no usable reply; says which prompt (by place), what happened and after how many tries."""
+
+    def __init__(self, place: int, reason: str, more: str = "") -> None:
+        super().__init__(f"prompt {place}: {reason}{more}")
+        self.reason = reason
+
+
+class BatchError(EndpointError):
+    """Some prompts of a batch have no reply. `replies`: for each prompt its reply or its EndpointError, in order."""
+
+    def __init__(self, place: int, reason: str, replies: "list[Reply]") -> None:
+        failed = sum(isinstance(reply, EndpointError) for reply in replies)
+        super().__init__(place, reason, f"; {failed} of {len(replies)} prompts failed" if len(replies) > 1 else "")
+        self.replies = replies
+
+
+Reply = str | EndpointError
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`url` is the API's base, ending in /v1 as a rule. Times in seconds."""
+    """`url` is the API's base, ending in /v1 as a rule. Times in seconds. `cache`: a folder that keeps replies."""
 
     url: str
     model: str
@@ -41,6 +61,7 @@ class Settings:
     concurrency: int = 8
     max_tokens: int = 512
     temperature: float = 0.0
+    cache: str = ""
 
     def __post_init__(self) -> None:
         if urlsplit(self.url).scheme not in {"http", "https"} or not urlsplit(self.url).hostname:
@@ -50,37 +71,66 @@ class Settings:
                 raise ValueError(f"endpoint {field} = {getattr(self, field)}: expected at least {least}")
 
 
+def in_order(stream: Iterable[tuple[int, Reply]]) -> list[Reply]:
+    """Replies and failures that came in any order, by place."""
+    return [reply for _, reply in sorted(stream, key=lambda pair: pair[0])]
+
+
+def whole(replies: list[Reply]) -> list[str]:
+    """The replies where none failed. Otherwise BatchError, which has them, with the first failure's reason."""
+    texts = []
+    for place, reply in enumerate(replies):
+        if isinstance(reply, EndpointError):
+            raise BatchError(place, reply.reason, replies)
+        texts.append(reply)
+    return texts
+
+
 class Endpoint:
-    """Prompts to replies, in order, several at a time. `wait` sleeps (tests replace it)."""
+    """Prompts to replies, several at a time. `wait` sleeps (tests replace it)."""
 
     def __init__(self, settings: Settings, wait: Callable[[float], None] = time.sleep) -> None:
         self.settings, self.wait = settings, wait
         self.opener: OpenerDirector = build_opener(_NoRedirect)
 
     def __call__(self, prompts: Sequence[str]) -> list[str]:
-        """A reply a prompt. EndpointError when one fails for good; prompts not yet sent are then not sent."""
+        """A reply a prompt, in order. BatchError, which holds the replies that came, where one failed for good."""
+        return whole(self.each(prompts))
+
+    def each(self, prompts: Sequence[str]) -> list[Reply]:
+        """For each prompt, in order, its reply or why there is none."""
+        return in_order(self.stream(prompts))
+
+    def stream(self, prompts: Sequence[str]) -> Iterator[tuple[int, Reply]]:
+        """(place, reply or failure) of every prompt, as they come.
+
+        Once the server is lost, or has refused what any prompt would bring (the key, the address), the prompts not
+        yet sent fail unsent. Leaving the loop early sends no more.
+        """
+        line = _Line()
         with ThreadPoolExecutor(self.settings.concurrency) as pool:
-            futures = [pool.submit(self._ask, place, prompt) for place, prompt in enumerate(prompts)]
+            places = {pool.submit(self._ask, place, prompt, line): place for place, prompt in enumerate(prompts)}
             try:
-                return [future.result() for future in futures]
+                for future in as_completed(places):
+                    yield places[future], future.result()
             finally:
-                for future in futures:
+                line.cut = line.cut or "interrupted"
+                for future in places:
                     future.cancel()
 
-    def _ask(self, place: int, prompt: str) -> str:
-        dice = random.Random(place)
+    def _ask(self, place: int, prompt: str, line: "_Line") -> Reply:
+        dice, host = random.Random(place), urlsplit(self.settings.url).hostname
         for tried in range(self.settings.retries + 1):
+            if line.cut:
+                return EndpointError(place, f"{host}: not sent (after {tried} tries): {line.cut}")
             try:
-                return self._reply(prompt)
+                return line.replied(self._reply(prompt))
             except _Failure as failure:
                 if not failure.again or tried == self.settings.retries:
-                    raise self._error(place, tried + 1, failure) from None
+                    line.failed(failure)
+                    return EndpointError(place, f"{host}: {failure.reason} (after {tried + 1} tries)")
                 self.wait(min(LONGEST_WAIT_S, max(failure.after, 0.5 * 2**tried) * (1 + dice.random() / 4)))
         raise AssertionError("unreachable")
-
-    def _error(self, place: int, tries: int, failure: "_Failure") -> EndpointError:
-        host = urlsplit(self.settings.url).hostname
-        return EndpointError(f"prompt {place}: {host}: {failure.reason} (after {tries} tries)")
 
     def _reply(self, prompt: str) -> str:
         try:
@@ -88,12 +138,15 @@ class Endpoint:
                 body = answer.read(LONGEST_REPLY + 1)
         except HTTPError as error:
             with error:
-                raise _Failure(f"HTTP {error.code}", error.code in AGAIN, _after(error.headers)) from None
+                raise _refusal(error) from None
         except TimeoutError:
-            raise _Failure(f"no reply in {self.settings.timeout} s", True) from None
+            raise _Failure(f"no reply in {self.settings.timeout} s", True, 1) from None
         except (URLError, HTTPException, OSError) as error:
             reason = error.reason if isinstance(error, URLError) else error
-            raise _Failure(f"no connection: {type(reason).__name__}", True) from None
+            raise _Failure(f"no connection: {type(reason).__name__}", True, 1) from None
+        except ValueError:
+            # The library's own message would hold the key.
+            raise _Failure("the key or the address has characters that cannot be sent", False, LOST) from None
         return _text(body)
 
     def _request(self, prompt: str) -> Request:
@@ -112,11 +165,32 @@ class Endpoint:
 
 
 class _Failure(Exception):
-    """Why one try failed, whether another may do better, and how many seconds the server asked to wait."""
+    """Why one try failed, whether another may do better, and how many seconds the server asked to wait.
 
-    def __init__(self, reason: str, again: bool, after: float = 0.0) -> None:
+    `weight`: what it says of the server, 0 nothing (this prompt's fault) to LOST (no prompt will do better).
+    """
+
+    def __init__(self, reason: str, again: bool, weight: int, after: float = 0.0) -> None:
         super().__init__(reason)
-        self.reason, self.again, self.after = reason, again, after
+        self.reason, self.again, self.weight, self.after = reason, again, weight, after
+
+
+class _Line:
+    """What a batch has seen of its server: `cut` says why no more prompts are sent, once they are not."""
+
+    def __init__(self) -> None:
+        self.cut, self.weight, self.lock = "", 0, Lock()
+
+    def replied(self, reply: str) -> str:
+        with self.lock:
+            self.weight = 0
+        return reply
+
+    def failed(self, failure: _Failure) -> None:
+        with self.lock:
+            self.weight = self.weight + failure.weight if failure.weight else 0
+            if self.weight >= LOST:
+                self.cut = self.cut or f"{failure.reason} before"
 
 
 class _NoRedirect(HTTPRedirectHandler):
@@ -128,6 +202,11 @@ class _NoRedirect(HTTPRedirectHandler):
         return None
 
 
+def _refusal(error: HTTPError) -> _Failure:
+    weight = 0 if error.code in OWN_FAULT else LOST if error.code in {401, 404} or error.code < 400 else 1
+    return _Failure(f"HTTP {error.code}", error.code in AGAIN, weight, _after(error.headers))
+
+
 def _after(headers: Message) -> float:
     """Seconds of a Retry-After header; 0 without one or with a date."""
     value = headers.get("Retry-After", "")
@@ -137,14 +216,14 @@ def _after(headers: Message) -> float:
 def _text(body: bytes) -> str:
     """The reply in a response body. Another shape, no text or a reply cut by max_tokens is a failure."""
     if len(body) > LONGEST_REPLY:
-        raise _Failure(f"the response is over {LONGEST_REPLY} bytes", False)
+        raise _Failure(f"the response is over {LONGEST_REPLY} bytes", False, 0)
     try:
         choice: Any = json.loads(body)["choices"][0]
         text, reason = choice["message"]["content"], choice.get("finish_reason")
     except (ValueError, LookupError, TypeError, AttributeError):
-        raise _Failure("the response is not a chat completion", False) from None
+        raise _Failure("the response is not a chat completion", False, 1) from None
     if reason == "length":
-        raise _Failure("the reply was cut: raise max_tokens", False)
+        raise _Failure("the reply was cut: raise max_tokens", False, 0)
     if not isinstance(text, str) or not text.strip():
-        raise _Failure("the reply has no text", True)
+        raise _Failure("the reply has no text", True, 0)
     return text

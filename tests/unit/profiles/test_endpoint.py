@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tailorlm.profiles.endpoint import Endpoint, EndpointError, Settings
+from tailorlm.profiles.endpoint import LOST, BatchError, Endpoint, EndpointError, Settings
 
 
 class Server:
@@ -41,11 +41,7 @@ class Server:
         with self.lock:
             self.busy -= 1
         text = "re: " + body["messages"][0]["content"]
-        payload = (
-            reply
-            if reply is not None
-            else {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
-        )
+        payload = reply if reply is not None else {"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
         data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         handler.send_response(status)
         for name, value in headers.items():
@@ -148,17 +144,89 @@ def test_an_empty_reply_is_asked_for_again(server):
     assert client(server)(["p"]) == ["re: p"]
 
 
-def test_after_a_failure_no_more_prompts_are_sent(server):
-    server.script = [(401, {}, {})] * 3
-    server.delay = 0.02
-    with pytest.raises(EndpointError):
-        client(server, concurrency=1)([str(n) for n in range(50)])
+def by_prompt(server, failing, status=500):
+    """From now on the server refuses these prompts and answers the others."""
+
+    def answer(handler):
+        body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        prompt = body["messages"][0]["content"]
+        with server.lock:
+            server.requests.append(prompt)
+        data = json.dumps(choice(f"re: {prompt}")).encode()
+        handler.send_response(status if prompt in failing else 200)
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data)
+
+    server.answer = answer
+
+
+def test_a_failure_loses_no_other_reply_of_its_batch(server):
+    by_prompt(server, {"p3"})
+    prompts = [f"p{n}" for n in range(9)]
+    replies = client(server, retries=1).each(prompts)
+    assert [str(reply) for reply in replies] == [
+        "prompt 3: 127.0.0.1: HTTP 500 (after 2 tries)" if n == 3 else f"re: p{n}" for n in range(9)
+    ]
+    assert isinstance(replies[3], EndpointError) and replies[3].reason == "127.0.0.1: HTTP 500 (after 2 tries)"
+
+
+def test_a_batch_that_fails_holds_the_replies_that_came(server):
+    by_prompt(server, {"p0", "p2"}, status=400)
+    with pytest.raises(
+        BatchError, match=r"^prompt 0: 127\.0\.0\.1: HTTP 400 \(after 1 tries\); 2 of 4 prompts failed$"
+    ) as caught:
+        client(server)([f"p{n}" for n in range(4)])
+    assert [isinstance(reply, EndpointError) for reply in caught.value.replies] == [True, False, True, False]
+    assert caught.value.replies[1] == "re: p1"
+
+
+def test_replies_stream_as_they_come_and_a_loop_that_is_left_sends_no_more(server):
+    by_prompt(server, set())
+    stream = client(server, concurrency=1).stream([str(n) for n in range(200)])
+    place, reply = next(stream)
+    assert reply == f"re: {place}"
+    stream.close()
+    assert len(server.requests) < 100
+
+
+@pytest.mark.parametrize("status", [401, 404])
+def test_a_refusal_of_the_key_or_the_address_sends_no_more_prompts(server, status):
+    by_prompt(server, {str(n) for n in range(50)}, status)
+    replies = client(server, concurrency=1).each([str(n) for n in range(50)])
     assert len(server.requests) < 10
+    assert all(isinstance(reply, EndpointError) for reply in replies)
+    assert replies[-1].reason == f"127.0.0.1: not sent (after 0 tries): HTTP {status} before"
 
 
-@pytest.mark.parametrize(
-    "bad", [{"url": "ftp://x/v1"}, {"url": "localhost:80"}, {"timeout": 0}, {"concurrency": 0}]
-)
+def test_a_server_that_is_lost_is_left_alone(server):
+    by_prompt(server, {str(n) for n in range(500)})
+    replies = client(server, retries=0, concurrency=2).each([str(n) for n in range(500)])
+    assert LOST <= len(server.requests) <= LOST + 4 and "not sent" in str(replies[-1])
+
+
+def test_prompts_that_are_refused_for_themselves_do_not_make_a_server_lost(server):
+    refused = {str(n) for n in range(2 * LOST)}
+    by_prompt(server, refused, status=400)
+    replies = client(server, concurrency=2).each([*sorted(refused), "x"])
+    assert replies[-1] == "re: x" and len(server.requests) == 2 * LOST + 1
+
+
+def test_a_reply_between_failures_says_that_the_server_is_there(server):
+    prompts = [str(n) for n in range(3 * LOST)]
+    by_prompt(server, {prompt for prompt in prompts if int(prompt) % 3})
+    replies = client(server, retries=0, concurrency=1).each(prompts)
+    assert [isinstance(reply, str) for reply in replies] == [n % 3 == 0 for n in range(3 * LOST)]
+
+
+def test_a_key_that_cannot_be_sent_is_not_told(server, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-1\nX-Other: 2")
+    with pytest.raises(EndpointError, match="characters that cannot be sent") as caught:
+        client(server)(["p"])
+    assert "sk-1" not in str(caught.value) and not server.requests
+
+
+@pytest.mark.parametrize("bad", [{"url": "ftp://x/v1"}, {"url": "localhost:80"}, {"timeout": 0}, {"concurrency": 0}])
 def test_bad_settings_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         Settings(**{"url": "http://x/v1", "model": "m", **bad})
