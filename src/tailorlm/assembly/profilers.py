@@ -12,11 +12,11 @@ from tailorlm.assembly.recipes import ProfileSettings
 from tailorlm.data.records import Interaction, User
 from tailorlm.methods.source import Profiler
 from tailorlm.profiles import given
-from tailorlm.profiles.endpoint import Endpoint
 from tailorlm.profiles.llm import Summariser
 from tailorlm.profiles.norms import Norms, fit_norms
 from tailorlm.profiles.number import number
 from tailorlm.profiles.profile import Complete, Profile
+from tailorlm.profiles.replies import asker
 from tailorlm.profiles.statistical import summarise
 
 Profilers = Callable[[Sequence[User], str | None], list[Profile]]
@@ -35,9 +35,8 @@ def learn(settings: ProfileSettings, users: Sequence[User]) -> Known:
     """What `settings` asks to be known, from training users only."""
     if settings.kind != "statistical":
         return Known()
-    items = [item for user in users for item in user.history]
-    norms = fit_norms(items) if settings.norms else {}
-    labels = labels_of({item.task for item in items}) if settings.labels else {}
+    norms = fit_norms(item for user in users for item in user.history) if settings.norms else {}
+    labels = labels_of({item.task for user in users for item in user.history}) if settings.labels else {}
     return Known(labels, {task or "": found for task, found in norms.items()})
 
 
@@ -69,7 +68,7 @@ def make(settings: ProfileSettings, known: Known, complete: Complete | None = No
 
 def _summariser(settings: ProfileSettings, complete: Complete | None, writer: str) -> Summariser:
     if settings.endpoint is not None:
-        return Summariser(Endpoint(settings.endpoint), settings.endpoint.model, settings.template)
+        return Summariser(asker(settings.endpoint), settings.endpoint.model, settings.template)
     if complete is None:
         raise ValueError("profile.kind is llm: it needs the base model, or a [profile.endpoint] table")
     return Summariser(complete, writer, settings.template)
