@@ -68,11 +68,13 @@ def test_queries_of_training_users_are_items_in_the_same_words_only() -> None:
     assert as_item(asked) == Interaction("a film", "action", 2.0, "lamp_2m")
     assert as_item(other) is None and as_item(plain) == Interaction("hello", "hi")
     assert lengthened(user, [asked, other]).history == (*user.history, as_item(asked))
-    refused = Example("q4", "u", "lamp_1", 'For an author who has written the paper with the title "x", which '
-                      'reference is related? Just answer with [1] or [2].', "[1]")  # fmt: skip
+    question = ('For an author who has written the paper with the title "x", which reference is related? '
+                'Just answer with [1] or [2] without explanation. [1]: "a" [2]: "b"')  # fmt: skip
+    cited = Example("q4", "u", "lamp_1", question, "[1]")
+    assert as_item(cited) == Interaction(question, "[1]", None, "lamp_1")
     with pytest.raises(ValueError, match="lamp_1"):
         task_of("lamp_1").prompt("nonsense")
-    assert as_item(refused) is None
+    assert as_item(Example("q5", "u", "lamp_1", question, "neither")) is None
 
 
 def test_the_last_items_are_asked_and_leave_the_history() -> None:
