@@ -1,0 +1,234 @@
+"""Text-to-LoRA: a hypernetwork, trained over many tasks, turns the description of a task into the task's LoRA.
+
+P2P's network with tasks for users: trained end to end, or to reproduce LoRAs that were trained task by task. An
+unseen task needs its description and one forward pass. Knows nothing of evaluation, and of users only who asks for
+which task. Source: Text-to-LoRA (Charakorn et al. 2025) through PRISP section 3.2; reference section 2.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from tailorlm.adapters.batch import Adapters
+from tailorlm.backbone.inject import Injector
+from tailorlm.data.records import Example, User
+from tailorlm.hypernet.kinds import Network, make
+from tailorlm.methods import described
+from tailorlm.methods.batches import BatchSettings, count_tokens
+from tailorlm.methods.described import DescribedTask, TaskRows, Told, task_rows
+from tailorlm.methods.held import LOSS, check_monitor, held_batches, held_loss
+from tailorlm.methods.lora import LoraSettings
+from tailorlm.methods.objectives import HypernetObjective, LossSettings
+from tailorlm.methods.reconstruction import (
+    DISTANCES,
+    PairStream,
+    ReconstructionObjective,
+    TargetSettings,
+    check_targets,
+    fresh,
+    kept,
+    mean,
+    set_gains,
+    trained_adapters,
+)
+from tailorlm.methods.source import Bench, Needs, Roster, Start
+from tailorlm.profiles.table import Mode, VectorTable, build_table
+from tailorlm.training.loop import Evaluate, train
+from tailorlm.training.settings import TrainSettings
+
+NEEDS = Needs(task_data=True, other_users=False, user_training=False)
+Places = dict[tuple[str, str | None], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetSettings:
+    """The network's shape. `pool` single is the paper's; facets reads the same one vector in whitened coordinates.
+
+    `head` additive has no trunk: B is linear in the whitened vector. ValueError for it with another pool.
+    """
+
+    pool: Literal["single", "facets"] = "single"
+    head: Literal["L", "M", "S", "additive"] = "L"
+    latent: int = 128
+    head_in: int = 512
+    unit_norm: bool = True
+    dropout: float = 0.05
+    components: int = 64
+
+    def __post_init__(self) -> None:
+        if self.head == "additive" and self.pool != "facets":
+            raise ValueError(f'net.pool is {self.pool!r}; head "additive" reads whitened vectors: expected "facets"')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything of a Text-to-LoRA run.
+
+    tasks   "named": the tasks that users' items name, in their own description; "users": each user given IS a task,
+            its profile the descriptions, a line each (docs/methods.md)
+    goal    "sft" (end to end), or reconstruction of trained LoRAs by L1 on "z_score" entries or on "delta_w"
+    loss    of end-to-end training; `targets`: how reconstruction's LoRAs are trained; `batch` serves both
+    """
+
+    tasks: Literal["named", "users"] = "named"
+    goal: Literal["sft", "z_score", "delta_w"] = "sft"
+    lora: LoraSettings = field(default_factory=LoraSettings)
+    net: NetSettings = field(default_factory=NetSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+    targets: TargetSettings = field(default_factory=TargetSettings)
+    batch: BatchSettings = field(default_factory=BatchSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+
+
+class Source:
+    """`hypernet` is there after `prepare` (or `restore`); an adapter belongs to a description, users share it."""
+
+    def __init__(self, bench: Bench, settings: Settings, start: Start | None = None) -> None:
+        """`start`: one LoRA (MT-LoRA) that network and targets begin at; None begins at the base."""
+        self.bench, self.settings, self.start = bench, settings, start
+        self.space = settings.lora.space(bench.backbone)
+        self.injector = Injector(bench.backbone.model, self.space)
+        self.facets: tuple[str, ...] = (described.FACET,) if settings.net.pool == "facets" else ()
+        self.hypernet: Network | None = None
+
+    def restore(self, hypernet: Network, facets: tuple[str, ...] = ()) -> None:
+        """Use a trained network. ValueError where it reads other slots than these settings'."""
+        if facets != self.facets:
+            raise ValueError(f"the network reads the facets {facets}; net.pool gives {self.facets}")
+        self.hypernet = hypernet.to(self.bench.backbone.device).eval()
+
+    def prepare(self, users: Sequence[User], directory: Path, resume: bool = False, held: Sequence[User] = ()) -> None:
+        """Train on the tasks of `users`; the tasks of `held` are evaluated meanwhile and never trained on."""
+        check_monitor(self.settings.train)
+        self.prepare_tasks(self.tasks(users), directory, resume, self.tasks(held))
+
+    def tasks(self, users: Sequence[User]) -> list[DescribedTask]:
+        """The tasks of these users, as `settings.tasks` says. ValueError names a task without a description."""
+        if self.settings.tasks == "users":
+            return described.described_users(users)
+        return described.named_tasks(users, self.bench.task_of)
+
+    def prepare_tasks(
+        self, tasks: Sequence[DescribedTask], directory: Path, resume: bool = False,
+        held: Sequence[DescribedTask] = (), targets: Adapters | None = None,
+    ) -> None:  # fmt: skip
+        """Train the network on these tasks; reconstruction may be given LoRAs of theirs, in order, as `targets`."""
+        check_targets(self.settings.goal, self.space, len(tasks), targets)
+        rows = task_rows(self.bench, tasks)
+        table = self.table(rows.descriptions)
+        begin, names = self.start(()) if self.start is not None else None, [task.name for task in tasks]
+        try:
+            if self.settings.goal == "sft":
+                self.train_on_rows(self.build(table, begin), table, rows, directory, resume, held)
+            else:
+                made = kept(directory, self.space, names, resume, lambda: targets or self.trained(rows, begin))
+                self.train_on_adapters(table, rows, made, directory, resume, held)
+        finally:  # also where training was interrupted: the model is everybody's
+            self.injector.clear()
+
+    def train_on_rows(
+        self, network: Network, table: VectorTable, rows: TaskRows, directory: Path, resume: bool,
+        held: Sequence[DescribedTask],
+    ) -> None:  # fmt: skip
+        """End to end: the loss of the tasks' rows under the adapters of their descriptions."""
+        settings = self.settings
+        objective = HypernetObjective(self.bench.backbone, self.injector, network, table, settings.loss)
+        stream, evaluate = Told(self.bench, rows, settings.batch, settings.train.seed), self.evaluation(network, held)
+        train(objective, stream, settings.train, directory, evaluate=evaluate, tokens=count_tokens, resume=resume)
+        self.hypernet = network.eval()
+
+    def trained(self, rows: TaskRows, begin: Adapters | None) -> Adapters:
+        """A LoRA for each of the rows' tasks."""
+        settings, device = self.settings, self.bench.backbone.device
+        first = begin if begin is not None else fresh(self.space, settings.train.seed, device)
+        return trained_adapters(self.bench, self.injector, rows, first, settings.targets, settings.train.seed)
+
+    def train_on_adapters(
+        self, table: VectorTable, rows: TaskRows, targets: Adapters, directory: Path, resume: bool,
+        held: Sequence[DescribedTask],
+    ) -> None:  # fmt: skip
+        """Reconstruction: the network begins at the mean of the tasks' LoRAs."""
+        settings, targets = self.settings, targets.to(self.bench.backbone.device)
+        network = self.build(table, mean(targets))
+        set_gains(network, targets)
+        objective = ReconstructionObjective(network, table, targets, DISTANCES[settings.goal](targets))
+        stream = PairStream(rows, settings.batch.users, settings.train.seed)
+        train(objective, stream, settings.train, directory, evaluate=self.evaluation(network, held), resume=resume)
+        self.hypernet = network.eval()
+
+    def evaluation(self, network: Network, held: Sequence[DescribedTask]) -> Evaluate | None:
+        """The loss of the `held` tasks' rows under the adapters of their first descriptions; None without tasks."""
+        if not held:
+            return None
+        rows = task_rows(self.bench, held)
+        table = self.table([task.descriptions[0] for task in held])
+        asked = held_batches(self.bench, rows.rows, rows.task, self.settings.train.seed)
+
+        def evaluate() -> dict[str, float]:
+            network.eval()  # the objective puts it back
+            return {LOSS: held_loss(self.bench, self.injector, asked, lambda t: network(*table.gather(t)))}
+
+        return evaluate
+
+    def table(self, descriptions: Sequence[str]) -> VectorTable:
+        """The descriptions' vectors, on the model's device."""
+        if self.bench.encoder is None:
+            raise ValueError("text_to_lora needs an encoder for descriptions; the bench has none")
+        mode: Mode = "facets" if self.facets else "joined"
+        table = build_table(described.as_profiles(descriptions), self.bench.encoder, mode, self.facets or None)
+        return table.to(self.bench.backbone.device)
+
+    def build(self, table: VectorTable, begin: Adapters | None) -> Network:
+        """A fresh network, fitted on the training descriptions, which gives `begin` for every one."""
+        torch.manual_seed(self.settings.train.seed)
+        network = make(self.space, self.network_settings(table, begin)).to(self.bench.backbone.device)
+        network.fit(*table.gather(torch.arange(len(table), device=table.ids.device)))
+        if begin is not None:
+            network.set_bias(begin)
+        return network
+
+    def network_settings(self, table: VectorTable, begin: Adapters | None) -> dict[str, Any]:
+        """What the network is made of, complete: a checkpoint keeps it."""
+        net = self.settings.net
+        common = {
+            "encoder_size": table.unique.shape[1], "scaling": self.settings.lora.scaling,
+            "head": net.head, "pool": net.pool, "slots": 1, "components": net.components,
+        }  # fmt: skip
+        if net.head == "additive":
+            return common
+        own = {name: getattr(net, name) for name in ("latent", "head_in", "unit_norm", "dropout")}
+        return common | own | {"queries": 1, "bias": "layer" if begin is not None else "shared"}
+
+    def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
+        """One adapter a description: of each of `tasks`, for all users; without `tasks`, of each user's first line.
+
+        A user without named tasks must be a task itself (`settings.tasks` "users"): ValueError otherwise.
+        """
+        if tasks:
+            said = [described.description(self.bench.task_of(task)) for task in tasks]
+            place: Places = {(user.id, task): number for user in users for number, task in enumerate(tasks)}
+        elif self.settings.tasks == "users":
+            said = [task.descriptions[0] for task in self.tasks(users)]
+            place = {(user.id, None): number for number, user in enumerate(users)}
+        else:
+            raise ValueError("text_to_lora makes an adapter a task: name the tasks that users are enrolled for")
+        return Roster(self.generate(said), place)
+
+    @torch.no_grad()
+    def generate(self, descriptions: Sequence[str]) -> Adapters:
+        """An adapter a description, in one pass. RuntimeError before `prepare`."""
+        if self.hypernet is None:
+            raise RuntimeError("text_to_lora has no trained network yet: call prepare, or load a checkpoint")
+        table = self.table(descriptions)
+        numbers = torch.arange(len(descriptions), device=table.ids.device)
+        adapters: Adapters = self.hypernet(*table.gather(numbers))
+        adapters.check()
+        return adapters
+
+    def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]:
+        """The adapter of each request's task (N)."""
+        return roster.adapters, torch.tensor(roster.index(requests))
