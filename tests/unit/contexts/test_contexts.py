@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailorlm import plugins
+from tailorlm import plugins, recipe
 from tailorlm.backbone.prompt import Prompt
 from tailorlm.contexts import full_history, none, pag, profile_only, rag, rag_pag
 from tailorlm.contexts.context import Request
@@ -207,6 +207,19 @@ def test_the_least_wanted_item_goes_first_and_the_profile_stays() -> None:
     assert "PROFILE" in one.context and "CAT" in one.context and "RUNS" not in one.context
     [no_item] = pag.build([replace(request, fits=lambda prompt: False)], pag.Settings(k=2))
     assert no_item.context == "About the user:\nPROFILE\n\n"
+
+
+def test_a_recipes_table_fills_the_settings(context: ModuleType) -> None:
+    assert recipe.settings(context.Settings, {}, "context") == context.Settings()
+    with pytest.raises(ValueError, match="context"):
+        recipe.settings(context.Settings, {"nonsense": 1}, "context")
+
+
+def test_a_recipe_says_how_items_are_framed() -> None:
+    table = {"k": 3, "order": "oldest_first", "items": {"item": "* {item}\n"}}
+    assert recipe.settings(rag.Settings, table, "context") == rag.Settings(3, "oldest_first", Framing("* {item}\n"))
+    with pytest.raises(ValueError, match="order"):
+        recipe.settings(rag.Settings, {"order": "sideways"}, "context")
 
 
 @pytest.mark.parametrize("cls", [rag.Settings, pag.Settings, rag_pag.Settings])
