@@ -14,7 +14,7 @@ from typing import Any
 from tailorlm.backbone.prompt import encode_row
 from tailorlm.backbone.rows import Row
 from tailorlm.data.cuts import Cut
-from tailorlm.data.records import Interaction, User
+from tailorlm.data.records import Example, Interaction, User
 from tailorlm.tasks.task import Task
 
 Pools = Mapping[str | None, Sequence[Interaction]]
@@ -24,12 +24,16 @@ NO_POOLS: Pools = MappingProxyType({})
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """N rows; row i is asked of the user of `cuts[cut[i]]`, is of task `task[i]`, and is later than the cut."""
+    """N rows; row i is asked of the user of `cuts[cut[i]]`, is of task `task[i]`, and is later than the cut.
+
+    `queries[i]` is what it asks, without the answer.
+    """
 
     rows: list[Row]
     cut: list[int]
     task: list[str]
     cuts: tuple[Cut, ...]
+    queries: list[Example]
 
     @property
     def asked(self) -> list[tuple[Cut, str]]:
@@ -62,8 +66,8 @@ def training_set(
     """
     by_id = {user.id: user for user in users}
     others = {task: _Pool(items) for task, items in pools.items()}
-    made: dict[tuple[str, int], tuple[Row, str] | None] = {}
-    rows, owners, tasks = [], [], []
+    made: dict[tuple[str, int], tuple[Row, str, Example] | None] = {}
+    rows, owners, tasks, queries = [], [], [], []
     for number, cut in enumerate(cuts):
         history = by_id[cut.user_id].history
         places = [place for place in range(cut.position, len(history)) if (cut.user_id, place) not in made]
@@ -71,22 +75,24 @@ def training_set(
         for place in places:  # cuts of one user share their later items
             item, name = history[place], f"{cut.user_id}@{place}"
             pair = task_of(item.task).pair(item, of_others.get(item.task, ()), Random(f"{seed}/{name}"))
-            made[cut.user_id, place] = _row(name, task_of(item.task), pair, tokenizer, max_tokens)
+            query = Example(name, cut.user_id, item.task, pair[0] if pair else "", None, item.time)
+            made[cut.user_id, place] = _row(query, task_of(item.task), pair, tokenizer, max_tokens)
         for place in range(cut.position, len(history)):
             if (found := made[cut.user_id, place]) is not None:
                 rows.append(found[0])
                 owners.append(number)
                 tasks.append(found[1])
-    return TrainingSet(rows, owners, tasks, tuple(cuts))
+                queries.append(found[2])
+    return TrainingSet(rows, owners, tasks, tuple(cuts), queries)
 
 
 def _row(
-    name: str, task: Task, pair: tuple[str, str] | None, tokenizer: Any, max_tokens: int
-) -> tuple[Row, str] | None:
-    """The pair as a row of its task, and the task's name; None where there is no pair."""
+    query: Example, task: Task, pair: tuple[str, str] | None, tokenizer: Any, max_tokens: int
+) -> tuple[Row, str, Example] | None:
+    """The pair as a row of its task, the task's name, and the query; None where there is no pair."""
     if pair is None:
         return None
-    return encode_row(tokenizer, task.prompt(pair[0]), pair[1], max_tokens, name), task.name
+    return encode_row(tokenizer, task.prompt(pair[0]), pair[1], max_tokens, query.id), task.name, query
 
 
 class _Pool:
