@@ -17,7 +17,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from datetime import date, time
 from difflib import get_close_matches
 from pathlib import Path
@@ -48,8 +48,11 @@ def override(text: str) -> tuple[list[str], Any]:
     return path.strip().split("."), _value(written.strip(), text)
 
 
-def settings(cls: type[T], table: Mapping[str, Any], where: str = "") -> T:
+def settings(cls: type[T], table: Mapping[str, Any], where: str = "", base: T | None = None) -> T:
     """A dataclass filled from a table; `where` is the table's name in messages.
+
+    What the table does not say is as in `base`, without one as in the class's defaults: a field whose default is a
+    dataclass with values of its own keeps those that its inner table does not name.
 
     Fields may be str, bool, int, float, Path, Any, Literal, `X | None`, other unions, tuple, list,
     Sequence, dict, Mapping, and dataclasses. Raises ValueError for unknown and missing keys and for
@@ -59,11 +62,14 @@ def settings(cls: type[T], table: Mapping[str, Any], where: str = "") -> T:
     for key in table:
         if key not in known:
             raise ValueError(f"{_at(where, key)}: no such setting; {_nearest(key, known)}")
-    missing = [name for name, field in known.items() if name not in table and _needed(field)]
+    missing = [name for name, field in known.items() if base is None and name not in table and _needed(field)]
     if missing:
         raise ValueError(f"{_at(where, missing[0])}: missing, and it has no default")
     hints = get_type_hints(cls)
-    return cls(**{key: _convert(value, hints[key], _at(where, key)) for key, value in table.items()})
+    made = {
+        key: _filled(value, hints[key], _at(where, key), _default(known[key], base)) for key, value in table.items()
+    }
+    return cls(**made) if base is None else replace(base, **made)  # type: ignore[type-var]
 
 
 def dump(recipe: object) -> str:
@@ -72,6 +78,19 @@ def dump(recipe: object) -> str:
     Raises ValueError for what TOML cannot say: NaN, a None inside a list, other types.
     """
     return "\n".join(_lines(_table(recipe), ())).strip() + "\n"
+
+
+def _default(field: Field[Any], base: Any) -> Any:
+    """What the field holds where nothing is said."""
+    if base is not None:
+        return getattr(base, field.name)
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def _filled(value: Any, kind: Any, where: str, default: Any) -> Any:
+    if isinstance(value, Mapping) and isinstance(kind, type) and is_dataclass(kind) and isinstance(default, kind):
+        return settings(kind, value, where, default)
+    return _convert(value, kind, where)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -274,3 +274,24 @@ def test_what_toml_cannot_say_is_refused(value):
 def test_only_tables_are_dumped(value):
     with pytest.raises(ValueError, match="a mapping or a dataclass"):
         dump(value)
+
+
+def test_an_inner_table_keeps_what_the_fields_own_default_says():
+    @dataclass(frozen=True)
+    class Inner:
+        size: int = 1
+        names: tuple[str, ...] = ("a",)
+
+    @dataclass(frozen=True)
+    class Middle:
+        inner: Inner = field(default_factory=lambda: Inner(size=5, names=("b", "c")))
+        other: int = 0
+
+    @dataclass(frozen=True)
+    class Outer:
+        middle: Middle = field(default_factory=lambda: Middle(other=7))
+
+    made = settings(Outer, {"middle": {"inner": {"size": 2}}})
+    assert made == Outer(Middle(Inner(2, ("b", "c")), 7))
+    with pytest.raises(ValueError, match="middle.inner.sise: no such setting; .*size"):
+        settings(Outer, {"middle": {"inner": {"sise": 2}}})
