@@ -31,12 +31,16 @@ def all_items(bench: Bench, users: Sequence[User], seed: int = 0) -> TrainingSet
 
 
 def batches(
-    bench: Bench, rows: TrainingSet, owners: Sequence[int], settings: BatchSettings, seed: int
-) -> Collated[RowBatch]:
-    """An endless seeded stream; `owners` (N,) are the rows' profile numbers, a batch's `index` those of its rows."""
+    bench: Bench, rows: TrainingSet, owners: Sequence[int], settings: BatchSettings, seed: int,
+    units: Sequence[str] | None = None,
+) -> Collated[RowBatch]:  # fmt: skip
+    """An endless seeded stream; `owners` (N,) are the rows' profile numbers, a batch's `index` those of its rows.
+
+    `units` (N,) names the rows that take turns as one user: by default those of one profile.
+    """
     sampler = BatchSampler(
         rows.task,
-        [f"{owner:09d}" for owner in owners],
+        [f"{owner:09d}" for owner in owners] if units is None else units,
         [len(row.ids) for row in rows.rows],
         users_per_batch=settings.users,
         rows_per_user=settings.rows,

@@ -1,7 +1,7 @@
 """Profile-to-PEFT: a hypernetwork, trained over many users, turns a profile's vectors into a user's LoRA.
 
-One adapter a user (k = 0) from the profile of all tasks, or one a user and task as in the paper; new users need one
-forward pass.
+One adapter a user (k = 0) from the profile of all tasks, or one a user and task, or with k > 0 items retrieved one a
+query, as in the paper; new users need one forward pass. What the network is told: p2p_inputs.py.
 Knows nothing of evaluation or serving. Source: P2P section 3; reference section 1.
 """
 
@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -18,40 +18,25 @@ from tailorlm.adapters.batch import Adapters
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.cuts import Cut, sample_cuts, seen
 from tailorlm.data.records import Example, User
-from tailorlm.hypernet.kinds import Network, make
+from tailorlm.hypernet.kinds import Network
 from tailorlm.methods.batches import BatchSettings, batches, count_tokens
 from tailorlm.methods.held import LOSS, UNKNOWN, check_monitor, held_batches, held_loss
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.objectives import HypernetObjective, LossSettings
+from tailorlm.methods.p2p_inputs import Inputs, Told, check, item_facets
+from tailorlm.methods.p2p_network import MODES, fresh, settings_of
+from tailorlm.methods.p2p_network import NetSettings as NetSettings
 from tailorlm.methods.source import Bench, Needs, Roster, Start
 from tailorlm.profiles.profile import Profile
-from tailorlm.profiles.table import Mode, OnUnknown, VectorTable, build_table, facet_names
+from tailorlm.profiles.table import OnUnknown, VectorTable, build_table, facet_names
 from tailorlm.training.examples import TrainingSet, training_set
 from tailorlm.training.loop import Evaluate
 from tailorlm.training.loop import train as run
 from tailorlm.training.settings import TrainSettings
 
 NEEDS = Needs(task_data=True, other_users=True, user_training=False)
-MODES: dict[str, Mode] = {"single": "joined", "facets": "facets", "attention": "set"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetSettings:
-    """The hypernetwork's shape. `pool` single is the paper's K = 1; `head` additive has no trunk and needs facets."""
-
-    pool: Literal["single", "facets", "attention"] = "facets"
-    head: Literal["additive", "L", "M", "S"] = "additive"
-    latent: int = 128
-    head_in: int = 512
-    unit_norm: bool = True
-    dropout: float = 0.05
-    components: int = 16
-    queries: int = 4
-
-    def __post_init__(self) -> None:
-        """ValueError for an additive network without fixed slots."""
-        if self.head == "additive" and self.pool != "facets":
-            raise ValueError(f'net.pool is {self.pool!r}; head "additive" reads fixed slots: expected "facets"')
+AT_ONCE = 512
+"""Profiles that one pass of the network takes where adapters are made for users."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +53,11 @@ class CutSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything of a P2P run; `lora`'s scale acts inside, exports fold it."""
+    """Everything of a P2P run; `lora`'s scale acts inside, exports fold it.
+
+    `source`: what the network is told of a user. `k` items are retrieved for each query: 0 makes an adapter a user,
+    more make one a query. A "history" told to an attention pool is a vector an item.
+    """
 
     lora: LoraSettings = field(default_factory=LoraSettings)
     net: NetSettings = field(default_factory=NetSettings)
@@ -76,6 +65,16 @@ class Settings:
     loss: LossSettings = field(default_factory=LossSettings)
     batch: BatchSettings = field(default_factory=BatchSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
+    source: Told = "profile+items"
+    k: int = 0
+
+    def __post_init__(self) -> None:
+        """ValueError where source, k and pool do not go together."""
+        check(self.source, self.k)
+        if self.source == "history" and self.net.pool == "facets":
+            raise ValueError(
+                'source "history" has no fixed slots, net.pool is "facets": expected "attention" or "single"'
+            )
 
 
 class Source:
@@ -84,6 +83,7 @@ class Source:
     def __init__(self, bench: Bench, settings: Settings, start: Start | None = None) -> None:
         """`start`: one LoRA (MT-LoRA) that the hypernetwork begins at for everybody; None begins at the base."""
         self.bench, self.settings, self.start = bench, settings, start
+        self.inputs = Inputs(bench.profile, bench.task_of, settings.source, settings.k)
         self.space = settings.lora.space(bench.backbone)
         self.injector = Injector(bench.backbone.model, self.space)
         self.facets: tuple[str, ...] = ()
@@ -100,11 +100,12 @@ class Source:
         """
         check_monitor(self.settings.train)
         rows, profiles, owners = self.examples(users)
-        self.facets = facet_names(profiles) if self.settings.net.pool == "facets" else ()
+        self.facets = self.slots(profiles)
         table = self.table(profiles)
         network = self.build(table)
         objective = HypernetObjective(self.bench.backbone, self.injector, network, table, self.settings.loss)
-        stream = batches(self.bench, rows, owners, self.settings.batch, self.settings.train.seed)
+        units = [f"{owner:09d}" for owner in self.scoped(rows)[1]]
+        stream = batches(self.bench, rows, owners, self.settings.batch, self.settings.train.seed, units)
         evaluate = self.evaluation(network, held) if held else None
         try:
             run(
@@ -139,12 +140,28 @@ class Source:
         return evaluate
 
     def profiles(self, users: Sequence[User], rows: TrainingSet) -> tuple[list[Profile], list[int]]:
-        """The profiles before the cuts, and for each row (N) the number of its own."""
+        """What is told before the cuts, and for each row (N) the number of its own; with k > 0 each row has its own."""
         by_id = {user.id: user for user in users}
-        wanted = [(cut, task if self.settings.cuts.scope == "task" else None) for cut, task in rows.asked]
-        number = {key: n for n, key in enumerate(dict.fromkeys(wanted))}
-        made = [self.bench.profile(cut.user_id, seen(by_id[cut.user_id], cut), task) for cut, task in number]
-        return made, [number[key] for key in wanted]
+        wanted, owners = self.scoped(rows)
+        before = [seen(by_id[cut.user_id], cut) for cut, _ in wanted]
+        known = [self.inputs.known(cut.user_id, past, task) for (cut, task), past in zip(wanted, before, strict=True)]
+        if self.settings.k == 0:
+            return known, owners
+        asked = zip(rows.queries, owners, strict=True)
+        requests = [self.inputs.request(query, before[owner]) for query, owner in asked]
+        return self.inputs.asked([known[owner] for owner in owners], requests), list(range(len(owners)))
+
+    def scoped(self, rows: TrainingSet) -> tuple[list[tuple[Cut, str | None]], list[int]]:
+        """The different (cut, task or None for all) of the rows, and each row's number among them (N)."""
+        keys = [(cut, task if self.settings.cuts.scope == "task" else None) for cut, task in rows.asked]
+        number = {key: n for n, key in enumerate(dict.fromkeys(keys))}
+        return list(number), [number[key] for key in keys]
+
+    def slots(self, profiles: Sequence[Profile]) -> tuple[str, ...]:
+        """The facets with a place of their own: the profiles', and each retrieved item's; with pool facets only."""
+        if self.settings.net.pool != "facets":
+            return ()
+        return tuple(sorted({*facet_names(profiles), *item_facets(self.settings.k)}))
 
     def cuts(self, users: Iterable[User]) -> list[Cut]:
         """The training cuts, drawn per user from the seed and the user's id: who else is there changes nothing."""
@@ -165,31 +182,19 @@ class Source:
 
     def build(self, table: VectorTable) -> Network:
         """A fresh network for this table's slots, fitted on its profiles, beginning at `start`."""
-        torch.manual_seed(self.settings.train.seed)
-        network = make(self.space, self.network_settings(table)).to(self.bench.backbone.device)
-        network.fit(*table.gather(torch.arange(len(table), device=table.ids.device)))
+        settings = settings_of(self.settings.net, table, self.settings.lora.scaling, self.start is not None)
+        network = fresh(self.space, settings, table, self.settings.train.seed)
         if self.start is not None:
             network.set_bias(self.start(()))
         return network
 
-    def network_settings(self, table: VectorTable) -> dict[str, Any]:
-        """What the network is made of, complete: a checkpoint keeps it."""
-        net = self.settings.net
-        common = {
-            "encoder_size": table.unique.shape[1], "scaling": self.settings.lora.scaling,
-            "head": net.head, "pool": net.pool,
-            "slots": table.ids.shape[1] if net.pool == "facets" else 1, "components": net.components,
-        }  # fmt: skip
-        if net.head == "additive":
-            return common
-        bias = "layer" if self.start is not None else "shared"
-        own = {n: getattr(net, n) for n in ("latent", "head_in", "unit_norm", "dropout", "queries")}
-        return common | own | {"bias": bias}
-
     def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
-        """One adapter a user from the whole history; with scope "task" one for each of `tasks`."""
+        """What is known from the whole history of each user; with scope "task" for each of `tasks`.
+
+        With k = 0 one adapter each; with k > 0 profiles and histories, of which `adapters` makes one a query.
+        """
         wanted = [(user, task) for user in users for task in self.scopes(tasks)]
-        return self.enrol_profiles([self.bench.profile(user.id, user.history, task) for user, task in wanted])
+        return self.enrol_profiles([self.inputs.known(user.id, user.history, task) for user, task in wanted], users)
 
     def scopes(self, tasks: Sequence[str]) -> Sequence[str | None]:
         """What a user's profiles are about. ValueError where the scope is "task" and no task is named."""
@@ -199,16 +204,38 @@ class Source:
             raise ValueError('cuts.scope is "task": name the tasks that users are enrolled for')
         return tuple(tasks)
 
+    def enrol_profiles(self, profiles: Sequence[Profile], users: Sequence[User] = ()) -> Roster:
+        """As `enrol`, from profiles; with k > 0 `users` are those whose histories are searched."""
+        place = {(profile.user_id, profile.task): n for n, profile in enumerate(profiles)}
+        if self.settings.k == 0:
+            return Roster(self.made(profiles), place)
+        histories = {user.id: user.history for user in users}
+        if missing := sorted({profile.user_id for profile in profiles} - histories.keys()):
+            raise ValueError(f"k is {self.settings.k}: user {missing[0]!r} has a profile and no history to search")
+        return Roster(None, {}, profiles={key: profiles[n] for key, n in place.items()}, histories=histories)
+
+    def told(self, requests: Sequence[Example], roster: Roster) -> list[Profile]:
+        """What the network is told for each request (N) with k > 0: the user's profile and the items found for it."""
+        asked = [self.inputs.request(request, roster.histories[request.user_id]) for request in requests]
+        return self.inputs.asked([roster.profile(request) for request in requests], asked)
+
+    def made(self, profiles: Sequence[Profile]) -> Adapters:
+        """One adapter a profile (N)."""
+        table = self.table(profiles)
+        return self.made_of(*table.gather(torch.arange(len(profiles), device=table.ids.device)))
+
     @torch.no_grad()
-    def enrol_profiles(self, profiles: Sequence[Profile]) -> Roster:
-        """One adapter a profile, in one pass of the network. RuntimeError before `prepare`."""
+    def made_of(self, vectors: Tensor, mask: Tensor) -> Adapters:
+        """One adapter each of vectors (N, K, E), mask (N, K). RuntimeError before `prepare`; BadAdapters on NaN."""
         if self.hypernet is None:
             raise RuntimeError("p2p has no trained network yet: call prepare, or load a checkpoint")
-        table = self.table(profiles)
-        adapters = self.hypernet(*table.gather(torch.arange(len(profiles), device=table.ids.device)))
+        parts = zip(vectors.split(AT_ONCE), mask.split(AT_ONCE), strict=True)
+        adapters = Adapters.cat([self.hypernet(*part) for part in parts])
         adapters.check()
-        return Roster(adapters, {(profile.user_id, profile.task): n for n, profile in enumerate(profiles)})
+        return adapters
 
     def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]:
-        """Each request's own user's adapter (N)."""
-        return roster.adapters, torch.tensor(roster.index(requests))
+        """Each request's own user's adapter (N), or with k > 0 its own, made now for all of them together."""
+        if self.settings.k == 0:
+            return roster.adapters, torch.tensor(roster.index(requests))
+        return self.made(self.told(requests, roster)), torch.arange(len(requests))

@@ -11,10 +11,10 @@ under P2P): sources never import each other, whoever composes them hands one to 
 Knows nothing of other methods, evaluation or serving. Source: design section 2.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from torch import Tensor
 
@@ -26,6 +26,8 @@ from tailorlm.profiles.encode import Encoder
 from tailorlm.profiles.profile import Profile
 from tailorlm.tasks.task import Task
 from tailorlm.training.examples import Pools
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +73,32 @@ class Bench:
 class Roster:
     """What was made of the enrolled users: their adapters (None: the base model) and where each one's is.
 
-    `place` is by (user id, task), or by (user id, None) where one adapter serves all of a user's tasks.
+    `place` is by (user id, task), or by (user id, None) where one adapter serves all of a user's tasks. `profiles`,
+    by place, and `histories`, by user id: what methods that make an adapter a query keep instead of adapters.
     """
 
     adapters: Adapters | None
     place: dict[tuple[str, str | None], int]
+    profiles: Mapping[tuple[str, str | None], Profile] = field(default_factory=dict)
+    histories: Mapping[str, Sequence[Interaction]] = field(default_factory=dict)
 
     def index(self, requests: Sequence[Example]) -> list[int]:
         """(N,) the place of each request's adapter; ValueError names a user who is not enrolled."""
-        return [self._place(request) for request in requests]
+        if self.profiles:
+            raise ValueError("these users have an adapter a query: ask the source's `adapters` for them")
+        return [_of(self.place, request) for request in requests]
 
-    def _place(self, request: Example) -> int:
-        for task in (None, request.task):
-            if (request.user_id, task) in self.place:
-                return self.place[request.user_id, task]
-        raise ValueError(f"user {request.user_id!r} has no adapter for task {request.task!r}: enrol the user first")
+    def profile(self, request: Example) -> Profile:
+        """What is known of the request's user; ValueError names a user who is not enrolled."""
+        return _of(self.profiles, request)
+
+
+def _of(kept: Mapping[tuple[str, str | None], T], request: Example) -> T:
+    """What is kept of a request's user for all tasks, or for the request's."""
+    for task in (None, request.task):
+        if (request.user_id, task) in kept:
+            return kept[request.user_id, task]
+    raise ValueError(f"user {request.user_id!r} has no adapter for task {request.task!r}: enrol the user first")
 
 
 class AdapterSource(Protocol):

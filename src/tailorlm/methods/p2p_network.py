@@ -1,0 +1,57 @@
+"""The shape of P2P's hypernetwork, and a fresh one for the profiles of training users.
+
+Knows nothing of users, rows or training. Source: P2P section 3.2; reference section 1.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+from tailorlm.adapters.lora import LoraSpace
+from tailorlm.hypernet.kinds import Network, make
+from tailorlm.profiles.table import Mode, VectorTable
+
+MODES: dict[str, Mode] = {"single": "joined", "facets": "facets", "attention": "set"}
+FITTED = 8192
+"""Profiles that whitening bases are fitted on, at most, evenly over all: more take memory and change nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetSettings:
+    """The hypernetwork's shape. `pool` single is the paper's K = 1; `head` additive has no trunk and needs facets."""
+
+    pool: Literal["single", "facets", "attention"] = "facets"
+    head: Literal["additive", "L", "M", "S"] = "additive"
+    latent: int = 128
+    head_in: int = 512
+    unit_norm: bool = True
+    dropout: float = 0.05
+    components: int = 16
+    queries: int = 4
+
+    def __post_init__(self) -> None:
+        """ValueError for an additive network without fixed slots."""
+        if self.head == "additive" and self.pool != "facets":
+            raise ValueError(f'net.pool is {self.pool!r}; head "additive" reads fixed slots: expected "facets"')
+
+
+def settings_of(net: NetSettings, table: VectorTable, scaling: float, begins: bool) -> dict[str, Any]:
+    """What the network is made of, complete: a checkpoint keeps it. `begins`: at another source's LoRA."""
+    common = {
+        "encoder_size": table.unique.shape[1], "scaling": scaling, "head": net.head, "pool": net.pool,
+        "slots": table.ids.shape[1] if net.pool == "facets" else 1, "components": net.components,
+    }  # fmt: skip
+    if net.head == "additive":
+        return common
+    own = {name: getattr(net, name) for name in ("latent", "head_in", "unit_norm", "dropout", "queries")}
+    return common | own | {"bias": "layer" if begins else "shared"}
+
+
+def fresh(space: LoraSpace, settings: dict[str, Any], table: VectorTable, seed: int) -> Network:
+    """A network on the table's device, its weights drawn by the seed, fitted on the table's profiles."""
+    torch.manual_seed(seed)
+    network = make(space, settings).to(table.ids.device)
+    places = torch.linspace(0, len(table) - 1, min(len(table), FITTED), dtype=torch.float64).long()
+    network.fit(*table.gather(places.to(table.ids.device)))
+    return network
