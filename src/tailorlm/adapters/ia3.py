@@ -7,13 +7,15 @@ A fresh adapter is all ones: the base model. Knows nothing of models. Source: Li
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from tailorlm.adapters.peft_config import PeftConfig
 from tailorlm.adapters.rows import of_rows
 from tailorlm.adapters.shape import Shape
-from tailorlm.adapters.sites import Group, Site, group_sites, sort_sites
+from tailorlm.adapters.sites import Group, Site, file_key, group_sites, sort_sites
 from tailorlm.adapters.space import Change, Plain, Virtual
 
 
@@ -92,6 +94,39 @@ class Space:
         """None: it only changes layers."""
         return None
 
+    def file_config(self) -> dict[str, Any]:
+        """The modules, and which of them are feed-forward."""
+        return {
+            "target_modules": sorted({site.module for site in self.sites}),
+            "feedforward_modules": list(self.feedforward),
+            "fan_in_fan_out": False,
+            "modules_to_save": None,
+            "init_ia3_weights": True,
+        }
+
+    def file_shapes(self) -> dict[str, tuple[int, ...]]:
+        """`<path>.ia3_l`: (1, I) before a feed-forward layer, (O, 1) after any other."""
+        return {
+            f"{file_key(site)}.ia3_l": (1, site.d_in) if site.module in self.feedforward else (site.d_out, 1)
+            for site in self.sites
+        }
+
+    def to_file(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A vector a site."""
+        shapes = self.file_shapes()
+        return {
+            (key := f"{file_key(site)}.ia3_l"): tensors[f"{group.name}.l"][layer].view(shapes[key])
+            for group in self.groups
+            for layer, site in enumerate(group.sites)
+        }
+
+    def of_file(self, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A stack of layers a group."""
+        return {
+            f"{group.name}.l": torch.stack([stored[f"{file_key(site)}.ia3_l"].flatten() for site in group.sites])
+            for group in self.groups
+        }
+
     def _size(self, group: Group) -> int:
         return group.d_in if group.module in self.feedforward else group.d_out
 
@@ -109,6 +144,13 @@ def fresh(space: Space, settings: Settings, generator: torch.Generator, shape: S
 def effective(space: Space, settings: Settings, raw: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What is trained is what acts."""
     return dict(raw)
+
+
+def from_file(config: PeftConfig) -> Settings:
+    """The modules of a config. PeftFileError on what IA3 on linear layers cannot express."""
+    config.refuse_others({"target_modules", "feedforward_modules", "init_ia3_weights"}, {})
+    feedforward = config.names("feedforward_modules") if config.fields.get("feedforward_modules") else ()
+    return Settings(targets=config.targets, feedforward=feedforward)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,16 +7,27 @@ into B. Knows nothing of models. Source: LoRA (Hu et al. 2021); P2P section 2; d
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout as drop
 
 from tailorlm.adapters.batch import Adapters
+from tailorlm.adapters.low_rank import Delta, First
+from tailorlm.adapters.peft_config import PeftConfig
 from tailorlm.adapters.rows import of_rows
 from tailorlm.adapters.shape import Shape
-from tailorlm.adapters.sites import Group, Site, group_sites, sort_sites
-from tailorlm.adapters.space import Change, Plain, Virtual
+from tailorlm.adapters.sites import Group, Site, file_key, group_sites, sort_sites
+from tailorlm.adapters.space import Change, Virtual
+
+_READ = frozenset({"r", "lora_alpha", "use_rslora", "target_modules", "lora_dropout", "megatron_core"}) | {
+    "qalora_group_size"
+}
+_ONLY: Mapping[str, tuple[Any, ...]] = {
+    "bias": ("none",),
+    # Other starts (PiSSA, OLoRA, CorDA, LoftQ, LoRA-GA) change the base weights that the file needs.
+    "init_lora_weights": (True, False, "gaussian", "orthogonal"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,17 +124,62 @@ class LoraSpace:
         changes: dict[str, Change] = {}
         for sharing in inputs:
             paths = [site.path for site in sharing]
-            first = _First(torch.cat([at[p][0] for p in paths], 1).transpose(1, 2), len(paths), dropout)
+            first = First(torch.cat([at[p][0] for p in paths], 1).transpose(1, 2), len(paths), dropout)
             for slot, path in enumerate(paths):
-                changes[path] = _Delta(first, slot * self.rank, self.rank, at[path][1])
+                changes[path] = Delta(first, slot * self.rank, self.rank, at[path][1])
         return changes
 
     def virtual(self, tensors: Mapping[str, Tensor], index: Tensor, dtype: torch.dtype) -> Virtual | None:
         """None: it only changes layers."""
         return None
 
+    def file_config(self) -> dict[str, Any]:
+        """Alpha equals the rank, no rsLoRA, patterns or bias, so that engines scale by 1."""
+        return {
+            "r": self.rank,
+            "lora_alpha": self.rank,
+            "use_rslora": False,
+            "use_dora": False,
+            "target_modules": sorted({site.module for site in self.sites}),
+            "lora_dropout": 0.0,
+            "bias": "none",
+            "fan_in_fan_out": False,
+            "init_lora_weights": True,
+            "modules_to_save": None,
+            "rank_pattern": {},
+            "alpha_pattern": {},
+        }
+
+    def file_shapes(self) -> dict[str, tuple[int, ...]]:
+        """`<path>.lora_A.weight` (R, I) and `<path>.lora_B.weight` (O, R)."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for site in self.sites:
+            shapes |= {_key(site, "A"): (self.rank, site.d_in), _key(site, "B"): (site.d_out, self.rank)}
+        return shapes
+
+    def to_file(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A matrix a site."""
+        return {
+            _key(site, part): tensors[f"{group.name}.{part}"][layer]
+            for group in self.groups
+            for layer, site in enumerate(group.sites)
+            for part in "AB"
+        }
+
+    def of_file(self, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A stack of layers a group."""
+        return {
+            f"{group.name}.{part}": torch.stack([stored[_key(site, part)] for site in group.sites])
+            for group in self.groups
+            for part in "AB"
+        }
+
 
 Space = LoraSpace
+
+
+def _key(site: Site, part: str) -> str:
+    return f"{file_key(site)}.lora_{part}.weight"
 
 
 def space(settings: Settings, shape: Shape) -> LoraSpace:
@@ -139,6 +195,14 @@ def fresh(space: LoraSpace, settings: Settings, generator: torch.Generator, shap
 def effective(space: LoraSpace, settings: Settings, raw: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """B with the scale in it."""
     return {name: t * settings.scaling if name.endswith(".B") else t for name, t in raw.items()}
+
+
+def from_file(config: PeftConfig) -> Settings:
+    """Rank, scale and modules of a config. PeftFileError on what plain LoRA cannot express."""
+    config.refuse_others(_READ, _ONLY)
+    # Without r or alpha engines fall back to a scale of 1 in silence: such a file does not say what it means.
+    rank, alpha = config.number("r"), config.number("lora_alpha", (int, float))
+    return Settings(targets=config.targets, rank=rank, alpha=alpha, rslora=bool(config.fields.get("use_rslora")))
 
 
 def joined(first: Adapters, second: Adapters) -> Adapters:
@@ -162,42 +226,3 @@ def joined(first: Adapters, second: Adapters) -> Adapters:
 
 def _for_all(tensor: Tensor, users: int) -> Tensor:
     return tensor.expand(users, *tensor.shape[1:])
-
-
-class _First:
-    """h = A x of all sites that read one input: computed by the first that asks, dropped after the last."""
-
-    __slots__ = ("a", "dropout", "h", "left", "sharers", "x")
-
-    def __init__(self, a: Tensor, sharers: int, dropout: float) -> None:
-        self.a, self.sharers, self.dropout = a, sharers, dropout
-        self.x: Tensor | None = None
-        self.h: Tensor | None = None
-        self.left = 0
-
-    def __call__(self, x: Tensor) -> Tensor:
-        if self.x is x and self.h is not None:
-            h = self.h
-        else:
-            h = torch.bmm(drop(x, self.dropout) if self.dropout else x, self.a)
-            self.x, self.h, self.left = x, h, self.sharers
-        self.left -= 1
-        if self.left == 0:
-            self.x = self.h = None
-        return h
-
-
-class _Delta:
-    """y += h B of one site; writes to y, a fresh output of a frozen layer that no backward needs."""
-
-    __slots__ = ("b", "first", "rank", "start")
-
-    def __init__(self, first: _First, start: int, rank: int, b: Tensor) -> None:
-        self.first, self.start, self.rank, self.b = first, start, rank, b
-
-    def __call__(self, x: Tensor, plain: Plain) -> Tensor:
-        y = plain(x)
-        h = self.first(x).narrow(2, self.start, self.rank)
-        if h.dtype == y.dtype == self.b.dtype:
-            return y.baddbmm_(h, self.b)
-        return y + torch.bmm(h, self.b.to(h.dtype)).to(y.dtype)  # under autocast the layer's dtype is its own

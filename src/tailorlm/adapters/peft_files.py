@@ -1,6 +1,6 @@
-"""LoRA adapters as PEFT folders, in the one form that every engine reads, and back.
+"""Adapters as PEFT folders, in the one form that every engine reads, and back.
 
-Knows nothing of models. Folders of others are untrusted: safetensors only, shapes from the header before any
+Knows nothing of models or kinds. Folders of others are untrusted: safetensors only, shapes from the header before any
 data, nothing guessed. Source: reference section 5; design section 3 (exports fold every scale into B).
 """
 
@@ -19,10 +19,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tailorlm import __version__
+from tailorlm.adapters import lora
 from tailorlm.adapters.batch import Adapters
-from tailorlm.adapters.lora import LoraSpace
-from tailorlm.adapters.peft_config import CONFIG, PeftFileError, portable_config, read_config
+from tailorlm.adapters.peft_config import CONFIG, PeftConfig, PeftFileError, portable_config, read_config
+from tailorlm.adapters.shape import Shape
 from tailorlm.adapters.sites import Site
+from tailorlm.adapters.space import AdapterSpace
 
 WEIGHTS = "adapter_model.safetensors"
 _LONGEST_NAME = 180  # bytes of a folder name; file systems allow 255, and a temporary name is longer
@@ -54,37 +56,45 @@ def save_peft(
     """Writes adapter i to `directories[i]`, each whole or not at all; an adapter that is there is replaced.
 
     `metadata` (provenance; no users' text) goes into the safetensors header. Nothing is written if an adapter
-    holds NaN or Inf (BadAdapters), or if directories repeat, do not match in number, or hold other things.
+    holds NaN or Inf (BadAdapters), if directories repeat, do not match in number, or hold other things, or if PEFT
+    has no form for the kind (all ValueError).
     """
     space = adapters.space
-    if not isinstance(space, LoraSpace):
-        raise ValueError(f"adapters of kind {space.kind} cannot be saved as PEFT LoRA")
+    config = portable_config(space, base_id, revision)
     targets = [Path(directory) for directory in directories]
     _check_targets(targets, len(adapters))
     adapters.check()
     header = _header(metadata, base_id, revision)
-    config = portable_config(space, base_id, revision)
     tensors = {name: t.detach().cpu() for name, t in adapters.tensors.items()}
     for number, target in enumerate(targets):
-        _write(target, _peft_tensors(space, tensors, number), header, config)
+        one = space.to_file({name: t[number] for name, t in tensors.items()})
+        _write(target, {key: t.clone(memory_format=torch.contiguous_format) for key, t in one.items()}, header, config)
 
 
 def load_peft(directory: str | Path, sites: Sequence[Site]) -> Adapters:
-    """The adapter in `directory` as one of U = 1, float32, its scale folded into B.
+    """The LoRA in `directory` as one adapter (U = 1), float32, its scale folded into B.
 
-    Its layers must be exactly `sites` (`Backbone.sites(read_config(directory).targets)`). Raises
-    PeftFileError on other layers or shapes and on what plain LoRA cannot express; BadAdapters on NaN or Inf.
+    Its layers must be exactly `sites` (`Backbone.sites(read_config(directory).targets)`). Errors as `load_kind`.
     """
     config = read_config(directory)
-    space = LoraSpace(tuple(sites), config.rank)
-    stored = _read(Path(directory), _expected(space))
-    tensors: dict[str, Tensor] = {}
-    for group in space.groups:
-        keys = [_key(site) for site in group.sites]
-        tensors[f"{group.name}.A"] = torch.stack([stored[f"{key}.lora_A.weight"] for key in keys])[None]
-        b = torch.stack([stored[f"{key}.lora_B.weight"] for key in keys])[None]
-        tensors[f"{group.name}.B"] = b * config.scale
-    adapters = Adapters(space, tensors)
+    if config.kind != "lora":
+        raise PeftFileError(f"{config.path}: peft_type is {config.kind.upper()}; LORA is needed")
+    return load_kind(config, lora, Shape.of_sites(sites))
+
+
+def load_kind(config: PeftConfig, kind: Any, shape: Shape) -> Adapters:
+    """The adapter beside `config` as one of U = 1, float32, its scale folded in; `kind` is the kind's file.
+
+    PeftFileError on layers or sizes that a model of that shape has otherwise, and on what the kind cannot express;
+    BadAdapters on NaN or Inf.
+    """
+    settings = kind.from_file(config)
+    try:
+        space: AdapterSpace = kind.space(settings, shape)
+    except ValueError as error:
+        raise PeftFileError(f"{config.path} does not fit the model: {error}") from error
+    raw = space.of_file(_read(config.path.parent, space.file_shapes()))
+    adapters = Adapters(space, kind.effective(space, settings, {name: t[None] for name, t in raw.items()}))
     adapters.check()
     return adapters
 
@@ -121,17 +131,6 @@ def _header(metadata: Mapping[str, str], base_id: str, revision: str | None) -> 
     return {**metadata, **ours}
 
 
-def _peft_tensors(space: LoraSpace, tensors: Mapping[str, Tensor], user: int) -> dict[str, Tensor]:
-    return {
-        f"{_key(site)}.lora_{part}.weight": tensors[f"{group.name}.{part}"][user, layer].clone(
-            memory_format=torch.contiguous_format
-        )
-        for group in space.groups
-        for layer, site in enumerate(group.sites)
-        for part in ("A", "B")
-    }
-
-
 def _write(target: Path, tensors: dict[str, Tensor], header: dict[str, str], config: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".new", dir=target.parent))  # mode 0700
@@ -158,19 +157,7 @@ def _swap(fresh: Path, target: Path) -> None:
     shutil.rmtree(old)
 
 
-def _key(site: Site) -> str:
-    return f"base_model.model.{site.path}"
-
-
-def _expected(space: LoraSpace) -> dict[str, tuple[int, int]]:
-    shapes: dict[str, tuple[int, int]] = {}
-    for site in space.sites:
-        shapes[f"{_key(site)}.lora_A.weight"] = (space.rank, site.d_in)
-        shapes[f"{_key(site)}.lora_B.weight"] = (site.d_out, space.rank)
-    return shapes
-
-
-def _read(directory: Path, expected: Mapping[str, tuple[int, int]]) -> dict[str, Tensor]:
+def _read(directory: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
     path = directory / WEIGHTS
     with _open(path) as file:
         names = set(file.keys())

@@ -6,14 +6,23 @@ and values themselves, after what a model does to its own keys).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from tailorlm.adapters.peft_config import PeftConfig
 from tailorlm.adapters.rows import of_rows
 from tailorlm.adapters.shape import Shape
 from tailorlm.adapters.sites import Site
 from tailorlm.adapters.space import Change, Virtual
+
+# Files hold keys and values also of prefixes that a projection made; sizes are compared with those of the tensor.
+_READ = frozenset({"num_virtual_tokens", "token_dim", "num_attention_heads", "num_layers"}) | {
+    "encoder_hidden_size",
+    "prefix_projection",
+    "init_weights",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +104,32 @@ class Space:
         )
         return Virtual(index.to(keys.device) >= 0, keys=keys, values=values)
 
+    def file_config(self) -> dict[str, Any]:
+        """Number of tokens and layers; under grouped attention PEFT counts key-value heads."""
+        return {
+            "num_virtual_tokens": self.tokens,
+            "token_dim": self.heads * self.head_dim,
+            "num_transformer_submodules": 1,
+            "num_attention_heads": self.heads,
+            "num_layers": self.layers,
+            "encoder_hidden_size": self.heads * self.head_dim,
+            "prefix_projection": False,
+        }
+
+    def file_shapes(self) -> dict[str, tuple[int, ...]]:
+        """`prompt_embeddings` (V, L 2 K D): of each token the key and the value of each layer in turn."""
+        return {"prompt_embeddings": (self.tokens, self.layers * 2 * self.heads * self.head_dim)}
+
+    def to_file(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Keys and values token by token."""
+        both = torch.stack([tensors["keys"], tensors["values"]], 1)  # (L, 2, V, K D)
+        return {"prompt_embeddings": both.permute(2, 0, 1, 3).flatten(1)}
+
+    def of_file(self, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Keys and values layer by layer."""
+        both = stored["prompt_embeddings"].view(self.tokens, self.layers, 2, -1).permute(2, 1, 0, 3)
+        return dict(zip(("keys", "values"), both.unbind(0), strict=True))
+
 
 def space(settings: Settings, shape: Shape) -> Space:
     """Prefixes for a model's layers and heads. ValueError for one that does not say how many there are."""
@@ -111,3 +146,9 @@ def fresh(space: Space, settings: Settings, generator: torch.Generator, shape: S
 def effective(space: Space, settings: Settings, raw: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What is trained is what acts."""
     return dict(raw)
+
+
+def from_file(config: PeftConfig) -> Settings:
+    """The number of tokens of a config. PeftFileError on what is no decoder's prefix."""
+    config.refuse_others(_READ, {"num_transformer_submodules": (1, None)})
+    return Settings(tokens=config.number("num_virtual_tokens"))

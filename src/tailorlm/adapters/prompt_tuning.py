@@ -6,17 +6,25 @@ random words).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from tailorlm.adapters.peft_config import PeftConfig
 from tailorlm.adapters.rows import of_rows
 from tailorlm.adapters.shape import Shape
 from tailorlm.adapters.sites import Site
 from tailorlm.adapters.space import Change, Virtual
 
 NAME = "prompt"
+# How a prompt began does not matter once it is there; sizes are compared with those of the tensor.
+_READ = frozenset({"num_virtual_tokens", "token_dim", "num_attention_heads", "num_layers"}) | {
+    "prompt_tuning_init",
+    "prompt_tuning_init_text",
+    "tokenizer_name_or_path",
+    "tokenizer_kwargs",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +101,27 @@ class Space:
         rows = of_rows(tensors[NAME], index, dtype).transpose(0, 1)
         return Virtual(index.to(rows.device) >= 0, embeddings=rows)
 
+    def file_config(self) -> dict[str, Any]:
+        """Number and width of the tokens."""
+        return {
+            "num_virtual_tokens": self.tokens,
+            "token_dim": self.hidden,
+            "num_transformer_submodules": 1,
+            "prompt_tuning_init": "RANDOM",
+        }
+
+    def file_shapes(self) -> dict[str, tuple[int, ...]]:
+        """`prompt_embeddings` (V, H)."""
+        return {"prompt_embeddings": (self.tokens, self.hidden)}
+
+    def to_file(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The embeddings as they are."""
+        return {"prompt_embeddings": tensors[NAME]}
+
+    def of_file(self, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The embeddings as they are."""
+        return {NAME: stored["prompt_embeddings"]}
+
 
 def space(settings: Settings, shape: Shape) -> Space:
     """Prompts for a model of that width."""
@@ -112,3 +141,9 @@ def fresh(space: Space, settings: Settings, generator: torch.Generator, shape: S
 def effective(space: Space, settings: Settings, raw: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What is trained is what acts."""
     return dict(raw)
+
+
+def from_file(config: PeftConfig) -> Settings:
+    """The number of tokens of a config. PeftFileError on what is no decoder's prompt."""
+    config.refuse_others(_READ, {"num_transformer_submodules": (1, None)})
+    return Settings(tokens=config.number("num_virtual_tokens"))

@@ -53,6 +53,11 @@ def group_sites(sites: Iterable[Site]) -> tuple[Group, ...]:
     return tuple(_group(run, unique=shapes_of[run[0].module] == 1) for run in runs)
 
 
+def file_key(site: Site) -> str:
+    """What PEFT's files call the site."""
+    return f"base_model.model.{site.path}"
+
+
 def _kind(site: Site) -> tuple[str, int, int]:
     return site.module, site.d_in, site.d_out
 

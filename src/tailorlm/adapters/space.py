@@ -6,13 +6,14 @@ A kind is one file that nothing else names (`tailorlm.plugins.find("adapters", n
     space(settings, shape) -> AdapterSpace       in a model of that `Shape`
     fresh(space, settings, generator, shape)     one adapter as PEFT starts it, raw: name -> tensor, no user axis
     effective(space, settings, raw)              raw trained tensors (U, ...) -> those of `Adapters`
+    from_file(config) -> Settings                those of a PEFT folder's `PeftConfig`; PeftFileError where none are
 
 Knows nothing of models: it sees sites, inputs and outputs of linear layers. Source: design section 2.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -91,4 +92,20 @@ class AdapterSpace(Protocol):
 
     def virtual(self, tensors: Mapping[str, Tensor], index: Tensor, dtype: torch.dtype) -> Virtual | None:
         """The virtual tokens of rows `index` (N,), -1 for none; None for a kind that only changes layers."""
+        ...
+
+    def file_config(self) -> dict[str, Any]:
+        """The kind's own fields of PEFT's adapter_config.json. ValueError where PEFT has no such form."""
+        ...
+
+    def file_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The tensors of PEFT's adapter_model.safetensors and their shapes."""
+        ...
+
+    def to_file(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """One adapter's tensors, without the user axis -> those of the file."""
+        ...
+
+    def of_file(self, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors of a file -> one adapter's raw ones, without the user axis: `effective` follows."""
         ...

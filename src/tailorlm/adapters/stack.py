@@ -8,7 +8,7 @@ it holds; only LoRA over LoRA at the same sites has a simpler form, one LoRA of 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import torch
 from torch import Tensor
@@ -96,6 +96,29 @@ class Stack:
         """Those of the one that has any."""
         under, over = self.parts(tensors)
         return self.under.virtual(under, index, dtype) or self.over.virtual(over, index, dtype)
+
+    def file_config(self) -> dict[str, Any]:
+        """ValueError: PEFT has no such form."""
+        self._refuse()
+
+    def file_shapes(self) -> dict[str, tuple[int, ...]]:
+        """ValueError: PEFT has no such form."""
+        self._refuse()
+
+    def to_file(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """ValueError: PEFT has no such form."""
+        self._refuse()
+
+    def of_file(self, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """ValueError: PEFT has no such form."""
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        under, over = self.under.kind, self.over.kind
+        raise ValueError(
+            f"PEFT has no form for {over} over {under}: merge the {under} into the base model, save that model, and "
+            f"export the {over} alone (`Stack.parts`) with it as its base"
+        )
 
 
 def stack(under: AdapterSpace, over: AdapterSpace) -> AdapterSpace:

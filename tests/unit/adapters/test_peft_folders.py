@@ -13,10 +13,12 @@ from safetensors.torch import load_file, save_file
 
 from tailorlm.adapters import peft_files
 from tailorlm.adapters.batch import Adapters, BadAdapters
+from tailorlm.adapters.ia3 import Space as Ia3
 from tailorlm.adapters.lora import LoraSpace
 from tailorlm.adapters.peft_config import CONFIG, PeftFileError, read_config
 from tailorlm.adapters.peft_files import WEIGHTS, directory_for, load_peft, read_metadata, save_peft
 from tailorlm.adapters.sites import Site
+from tailorlm.adapters.stack import stacked
 
 SITES = tuple(Site(f"model.layers.{i}.{m}", m, i, 6, o) for i in range(2) for m, o in (("q", 6), ("v", 4)))
 SPACE = LoraSpace(SITES, 3)
@@ -185,11 +187,12 @@ def test_nan_never_leaves_the_process(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_other_kinds_are_refused(tmp_path):
-    batch = adapters(1)
-    object.__setattr__(batch, "space", type("Ia3", (), {"kind": "ia3"})())
-    with pytest.raises(ValueError, match="kind ia3"):
-        save_peft(batch, [tmp_path / "a"], "b", None, {})
+def test_what_peft_has_no_form_for_is_refused_with_the_way_out(tmp_path):
+    ia3 = Ia3(SITES, ())
+    ones = Adapters(ia3, {name: torch.ones(1, *shape) for name, shape in ia3.shapes().items()})
+    with pytest.raises(ValueError, match="no form for ia3 over lora: merge the lora into the base"):
+        save_peft(stacked(adapters(1), ones), [tmp_path / "a"], "b", None, {})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_adapter_is_replaced_whole(folder):
