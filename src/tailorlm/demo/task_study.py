@@ -28,7 +28,7 @@ from tailorlm.demo.run import fresh_folder
 from tailorlm.demo.small_tasks import SmallTask, small_tasks
 from tailorlm.demo.task_study_asking import Found, ask, ask_descriptions, ask_prompted
 from tailorlm.demo.task_study_asking import conditions as conditions_of
-from tailorlm.demo.task_study_results import results, table
+from tailorlm.demo.task_study_results import results, table, write_replies
 from tailorlm.demo.world import base_directory
 from tailorlm.methods import mt_lora, text_to_lora
 from tailorlm.methods.described import described_users, task_rows
@@ -83,6 +83,7 @@ def main(out: Path, seed: int = 0, plan: chosen.Plan | None = None, console: Con
         **finish.provenance(seed),
     }  # fmt: skip
     finish.write(run.out, result)
+    write_replies(run.out / "replies.jsonl", run.found)
     for line in table(result):
         run.console.print(line, highlight=False, markup=False)
     return result
@@ -142,7 +143,9 @@ def learn_network(run: Run, name: str, settings: text_to_lora.Settings, shared: 
 def command() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tailorlm.demo.task_study", description=__doc__)
-    parser.add_argument("out", type=Path, help="a folder for results.json, answers and training curves")
+    parser.add_argument(
+        "out", type=Path, help="a folder for results.json, replies.jsonl, tasks.jsonl and training curves"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="every eighth task and few steps: does it run?")
     given = parser.parse_args()

@@ -3,7 +3,10 @@
 Knows nothing of models. Every task counts the same; intervals draw tasks (metrics/bootstrap).
 """
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from tailorlm.demo.small_tasks import SmallTask
@@ -92,6 +95,16 @@ def grouped(replies: Sequence[Reply], what: str) -> dict[str, list[Reply]]:
 def mean(values: Sequence[float]) -> float:
     """The mean of some numbers."""
     return sum(values) / len(values)
+
+
+def write_replies(path: Path, found: Found) -> None:
+    """A line a reply: method, condition, query, what was said and what is right. Generated texts: nobody's own."""
+    with path.open("w", encoding="utf-8") as file:
+        for method, by in found.items():
+            for condition, replies in by.items():
+                for reply in replies:
+                    line = {"method": method, "condition": condition, **asdict(reply)}
+                    file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 def table(result: Mapping[str, Any]) -> list[str]:
