@@ -43,13 +43,13 @@ def arranged(ids: Sequence[str], vectors: ArrayLike) -> tuple[list[str], Floats]
 
     ValueError where shapes do not fit, an id comes twice, or a vector is not finite or all zeros.
     """
-    rows = np.asarray(vectors, dtype=np.float64)
+    rows = np.asarray(vectors)
     if rows.ndim != 2 or len(rows) != len(ids) or not len(ids):
         raise ValueError(f"vectors have shape {rows.shape}, expected ({len(ids)}, E): one row for each of the users")
     order = sorted(range(len(ids)), key=ids.__getitem__)
     names, rows = [ids[place] for place in order], rows[order]
     check_distinct(names)
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    norms = np.linalg.norm(rows.astype(np.promote_types(rows.dtype, np.float32), copy=False), axis=1, keepdims=True)
     wrong = np.flatnonzero(~np.isfinite(norms[:, 0]) | (norms[:, 0] == 0))
     if len(wrong):
         raise ValueError(f"the vector of user {names[int(wrong[0])]!a} is not finite or all zeros: no direction")
@@ -77,7 +77,7 @@ def cluster(unit: Floats, count: int, seed: int) -> Clusters:
 
 def distinct(unit: Floats) -> int:
     """How many different vectors there are."""
-    return len({row.tobytes() for row in unit})
+    return len({hash(row.tobytes()) for row in unit})
 
 
 def best_count(unit: Floats, low: int, high: int, seed: int) -> tuple[int, dict[int, float]]:

@@ -1,8 +1,13 @@
 """ROUGE without stemmer and exact match against numbers worked out by hand."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rouge_score.rouge_scorer import RougeScorer
 
-from tailorlm.metrics.text import rouge_rows, rouge_score, text_scores
+from tailorlm.metrics.text import longest_common, rouge_rows, rouge_score, text_scores
+
+TEXTS = st.lists(st.sampled_from(["a", "b", "c", "Été", "it's", "x-1", "🔥", ".", "A"]), max_size=40).map(" ".join)
 
 
 def test_hand_worked_rows() -> None:
@@ -11,6 +16,20 @@ def test_hand_worked_rows() -> None:
     assert rows["rouge1"] == pytest.approx([4 / 7, 1])
     assert rows["rougeL"] == pytest.approx([4 / 7, 1 / 2])
     assert rouge_score(["b a"], ["a b"]) == pytest.approx([3 / 4])
+
+
+@settings(max_examples=150, deadline=None)
+@given(TEXTS, TEXTS)
+def test_every_row_is_rouge_scores_to_the_bit(said: str, gold: str) -> None:
+    theirs = RougeScorer(["rouge1", "rougeL"], use_stemmer=False).score(gold, said)
+    ours = rouge_rows([said], [gold])
+    assert {kind: row[0] for kind, row in ours.items()} == {kind: f.fmeasure for kind, f in theirs.items()}
+
+
+def test_common_subsequences_by_hand() -> None:
+    assert longest_common("abcbdab", "bdcaba") == 4
+    assert longest_common(["a"] * 500, ["a"] * 300) == 300
+    assert longest_common([], ["a"]) == longest_common(["a"], []) == longest_common(["a"], ["b"]) == 0
 
 
 def test_means_over_rows() -> None:
