@@ -4,9 +4,10 @@ Only gates are trained; they learn on which inputs a LoRA is of use, and so say 
 who asks. Source: Per-Pcs (Tan et al., 2024), gates as in PHATGOOSE (Muqeeth et al., 2024); reference section 3.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,9 +15,7 @@ from torch import Tensor
 from tailorlm.adapters.batch import Adapters
 from tailorlm.adapters.lora import LoraSpace
 from tailorlm.adapters.rows import of_rows
-from tailorlm.adapters.sites import Site
-from tailorlm.adapters.space import Change, Plain, Virtual
-from tailorlm.backbone.inject import Injector
+from tailorlm.backbone.patch import replace_forward, restore_forward
 from tailorlm.data.records import User
 from tailorlm.methods.side_by_side import InChunks, Params, numbers, own_rows, train_on
 from tailorlm.methods.source import Bench
@@ -38,86 +37,51 @@ class GateSettings:
             raise ValueError(f"steps is {self.steps}; valid is at least 1")
 
 
-@dataclass(frozen=True)
-class GatedLoraSpace:
-    """LoRA whose last `own` ranks are gated: `{group}.gate` (L, I) beside the A and B of `lora`."""
+class GatedInjector:
+    """Sets LoRAs of `space` on `model`, each row its own, of which the last `own` ranks are gated."""
 
-    lora: LoraSpace
-    own: int
+    def __init__(self, model: Any, space: LoraSpace, own: int) -> None:
+        self.space, self.own = space, own
+        self._linears = {site.path: model.get_submodule(site.path) for site in space.sites}
+        self._patched: list[Any] = []
 
-    @property
-    def kind(self) -> str:
-        return "gated_lora"
+    def set(self, lora: Mapping[str, Tensor], gates: Mapping[str, Tensor], index: Tensor) -> None:
+        """From now on, row i runs with LoRA and gates `index[i]`, or as the base where it is -1.
 
-    @property
-    def sites(self) -> tuple[Site, ...]:
-        return self.lora.sites
-
-    @property
-    def virtual_tokens(self) -> int:
-        return 0
-
-    @property
-    def neutral_start(self) -> bool:
-        return True
-
-    @property
-    def engines(self) -> frozenset[str]:
-        """None: gates are for training; what is exported is the LoRA alone."""
-        return frozenset()
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Those of the LoRA, and a gate a site."""
-        return {**self.lora.shapes(), **{f"{g.name}.gate": (len(g.sites), g.d_in) for g in self.lora.groups}}
-
-    def start(self, generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        """A fresh LoRA and gates at zero, where each lets half of the input through."""
-        gates = {name: torch.zeros(shape) for name, shape in self.shapes().items() if name.endswith(".gate")}
-        return {**self.lora.start(generator), **gates}
-
-    def scaled(self, tensors: Mapping[str, Tensor], strength: float) -> dict[str, Tensor]:
-        """The effect is linear in B."""
-        return {name: t * strength if name.endswith(".B") else t for name, t in tensors.items()}
-
-    def bind(
-        self,
-        tensors: Mapping[str, Tensor],
-        index: Tensor,
-        inputs: Sequence[Sequence[Site]],
-        dtype: torch.dtype,
-        dropout: float,
-    ) -> dict[str, Change]:
-        """The change at each path for rows `index` (N,), -1 for none. ValueError for dropout: gates have none."""
-        if dropout:
-            raise ValueError(f"gates are trained without dropout, got {dropout}")
-        changes: dict[str, Change] = {}
-        for group in self.lora.groups:
+        lora: the space's tensors (U, ...); gates: group name -> (U, L, I). Stays set, so that backward may recompute,
+        until `clear` or the next `set`. RuntimeError if the model carries other adapters.
+        """
+        self.clear()
+        for group in self.space.groups:
             # The gate is one more row of A: both are of the same x.
-            down = torch.cat([tensors[f"{group.name}.A"], tensors[f"{group.name}.gate"].unsqueeze(2)], 2)
+            down = torch.cat([lora[f"{group.name}.A"], gates[group.name].unsqueeze(2)], 2)
+            dtype = self._linears[group.sites[0].path].weight.dtype
             down_rows = of_rows(down.transpose(2, 3), index, dtype)
-            up_rows = of_rows(tensors[f"{group.name}.B"].transpose(2, 3), index, dtype)
-            for layer, site in enumerate(group.sites):
-                changes[site.path] = _Gated(down_rows[layer], up_rows[layer], self.own)
-        return changes
+            up_rows = of_rows(lora[f"{group.name}.B"].transpose(2, 3), index, dtype)
+            for site, d, u in zip(group.sites, down_rows.unbind(0), up_rows.unbind(0), strict=True):
+                linear = self._linears[site.path]
+                replace_forward(linear, _Gated(linear.forward, d, u, self.own))
+                self._patched.append(linear)
 
-    def virtual(self, tensors: Mapping[str, Tensor], index: Tensor, dtype: torch.dtype) -> Virtual | None:
-        """None: it only changes layers."""
-        return None
+    def clear(self) -> None:
+        """The plain base model again."""
+        while self._patched:
+            restore_forward(self._patched.pop())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Gated:
-    """One site of N rows: down (N, I, R + 1), the gate last; up (N, R, O)."""
+    """One layer for N rows: down (N, I, R + 1), the gate last; up (N, R, O)."""
 
+    plain: Callable[[Tensor], Tensor]
     down: Tensor
     up: Tensor
     own: int
 
-    def __call__(self, x: Tensor, plain: Plain) -> Tensor:
+    def __call__(self, x: Tensor) -> Tensor:
         h = torch.bmm(x.to(self.down.dtype), self.down)
-        rank = h.shape[2] - 1
-        always, own, gate = h.split([rank - self.own, self.own, 1], 2)
-        y = plain(x)
+        always, own, gate = h.split([h.shape[2] - 1 - self.own, self.own, 1], 2)
+        y = self.plain(x)
         return y + torch.bmm(torch.cat([always, own * gate.sigmoid()], 2), self.up).to(y.dtype)
 
 
@@ -131,24 +95,30 @@ def train_gates(
     """
     if not isinstance(whole.space, LoraSpace):
         raise ValueError(f"gates are of LoRAs, got {whole.space.kind}")
-    space = GatedLoraSpace(whole.space, own)
-    injector = Injector(bench.backbone.model, space)
+    space = whole.space
+    injector = GatedInjector(bench.backbone.model, space, own)
     places = {user.id: n for n, user in enumerate(users)}
 
     def make(some: Sequence[User]) -> Params:
         rows = own_rows(bench, some)
         plan = plan_steps(some, numbers(some, rows), settings, seed)
         lora = whole[torch.tensor([places[user.id] for user in some])]
-        start = {n: t for n, t in space.start().items() if n.endswith(".gate")}
-        raw = {n: t.to(bench.backbone.device).expand(len(some), *t.shape) for n, t in start.items()}
-        return train_on(
-            bench, injector, rows, plan, settings.train, raw,
-            lambda gates: Adapters(space, {**lora.tensors, **gates}),
-        )  # fmt: skip
+        # At zero a gate lets half of the input through.
+        zero = {
+            g.name: torch.zeros(len(some), len(g.sites), g.d_in, device=bench.backbone.device) for g in space.groups
+        }
+
+        def put(gates: Params, index: Tensor) -> None:
+            injector.set(lora.tensors, gates, index)
+
+        try:
+            return train_on(bench, rows, plan, settings.train, zero, put)
+        finally:
+            injector.clear()
 
     chunks = InChunks(directory, "gates", (bench.backbone.id, settings, seed, whole), resume)
     trained = chunks.run(users, at_once, make)
-    return {name.removesuffix(".gate"): gate.to(bench.backbone.device) for name, gate in trained.items()}
+    return {name: gate.to(bench.backbone.device) for name, gate in trained.items()}
 
 
 def plan_steps(users: Sequence[User], own: Sequence[Sequence[int]], settings: GateSettings, seed: int) -> Plan:

@@ -17,7 +17,7 @@ from tailorlm.adapters.lora import LoraSpace, joined
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import User
 from tailorlm.methods.lora import LoraSettings
-from tailorlm.methods.side_by_side import InChunks, own_plan, own_rows, train_on
+from tailorlm.methods.side_by_side import InChunks, Params, own_plan, own_rows, train_on
 from tailorlm.methods.source import Bench, Start
 from tailorlm.training.many import ManySettings
 
@@ -164,14 +164,18 @@ def train_sharers(
     vectors = history_vectors(bench, users)
     places = choose(users, vectors, settings, seed)
 
-    def make(some: Sequence[User]) -> dict[str, Tensor]:
+    def make(some: Sequence[User]) -> Params:
         rows = own_rows(bench, some)
         plan = own_plan(some, rows, epochs=settings.epochs, batch=settings.batch, seed=seed)
         raw = fresh(space, len(some), seed, bench.backbone.device)
-        return train_on(
-            bench, injector, rows, plan, settings.train, raw,
-            lambda params: carried(task, effective(space, params, settings.lora.scaling)),
-        )  # fmt: skip
+
+        def put(params: Params, index: Tensor) -> None:
+            injector.set(carried(task, effective(space, params, settings.lora.scaling)), index)
+
+        try:
+            return train_on(bench, rows, plan, settings.train, raw, put)
+        finally:
+            injector.clear()
 
     chunks = InChunks(directory, "sharers", (bench.backbone.id, settings, seed, task), resume)
     trained = chunks.run([users[n] for n in places], settings.at_once, make)

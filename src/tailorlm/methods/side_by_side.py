@@ -57,24 +57,20 @@ def under(bench: Bench, task: Adapters | None) -> Callable[[int], AbstractContex
 
 def train_on(
     bench: Bench,
-    injector: Injector,
     rows: TrainingSet,
     plan: Plan,
     settings: ManySettings,
     params: Mapping[str, Tensor],
-    made: Callable[[Params], Adapters],
+    put: Callable[[Params, Tensor], None],
 ) -> Params:
-    """`params` (U, ...) trained as `plan` says; `made` gives the users' adapters (U) of them, for `injector`."""
+    """`params` (U, ...) trained as `plan` says; `put` sets those of users `index` (N,) on the model for N rows."""
 
     def loss(now: Params, part: Slice) -> Tensor:
         batch = collate([rows.rows[i] for i in part.rows], bench.backbone.pad_id, part.users)
-        injector.set(made(now), batch.index)
+        put(now, batch.index)
         return row_losses(bench.backbone, batch)
 
-    try:
-        return train_many(loss, params, plan, settings).params
-    finally:
-        injector.clear()
+    return train_many(loss, params, plan, settings).params
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 
+from tailorlm import recipe
+from tailorlm.adapters import ia3
 from tailorlm.adapters.batch import Adapters
-from tailorlm.adapters.lora import LoraSpace
 from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.loss import row_losses
 from tailorlm.backbone.rows import collate
 from tailorlm.data.records import Interaction, User
-from tailorlm.methods.gates import GatedLoraSpace, GateSettings, plan_steps, train_gates
+from tailorlm.methods.gates import GatedInjector, GateSettings, plan_steps, train_gates
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.sharers import (
     PUBLISHED,
@@ -172,50 +173,66 @@ def test_merging_is_a_weighted_sum_of_each_matrix(bench):
 
 
 def test_gates_scale_the_own_part_alone(bench, task):
-    """With sigmoid at one, zero and a half the model is that of task + own, task, and task + half of own."""
+    """With gates at zero the model is that of task + half of own; without an own part gates change nothing."""
     own = random_lora(bench, LORA, 5, size=0.3)
     whole = carried(task, own)
-    gated = GatedLoraSpace(whole.space, LORA.rank)
     ids = torch.randint(5, 200, (1, 9), generator=torch.Generator().manual_seed(0))
-    zero = gates_of(gated, 0.0)
-    half = logits(bench, gated, Adapters(gated, {**whole.tensors, **zero}), ids)
-    assert torch.allclose(half, logits(bench, whole.space, carried(task, own.scaled(0.5)), ids), atol=1e-5)
-    by_hand = {
-        n: torch.randn(t.shape, generator=torch.Generator().manual_seed(n_)) for n_, (n, t) in enumerate(zero.items())
-    }
-    moved = logits(bench, gated, Adapters(gated, {**whole.tensors, **by_hand}), ids)
-    assert not torch.allclose(moved, half, atol=1e-3)
-    off = Adapters(gated, {**carried(task, own.scaled(0.0)).tensors, **by_hand})
-    assert torch.allclose(logits(bench, gated, off, ids), logits(bench, task.space, task, ids), atol=1e-5)
+    zero, some = random_gates(bench, 1, 0.0), random_gates(bench, 1, 1.0)
+    half = gated(bench, whole, zero, ids)
+    assert torch.allclose(half, plain(bench, carried(task, own.scaled(0.5)), ids), atol=1e-5)
+    assert not torch.allclose(gated(bench, whole, some, ids), half, atol=1e-3)
+    off = carried(task, own.scaled(0.0))
+    assert torch.allclose(gated(bench, off, some, ids), plain(bench, task, ids), atol=1e-5)
+
+
+def test_a_gate_is_a_sigmoid_of_the_input(bench):
+    """One layer by hand."""
+    own = random_lora(bench, LORA, 5, size=0.3)
+    gates = random_gates(bench, 1, 1.0)
+    site = own.space.groups[0].sites[0]
+    linear = bench.backbone.model.get_submodule(site.path)
+    x = torch.randn(1, 5, site.d_in, generator=torch.Generator().manual_seed(0))
+    a, b = (own.tensors[f"{site.module}.{part}"][0, 0] for part in "AB")
+    scale = (x @ gates[site.module][0, 0]).sigmoid().unsqueeze(-1)
+    expected = linear(x) + (x * scale) @ a.T @ b.T
+    injector = GatedInjector(bench.backbone.model, own.space, LORA.rank)
+    injector.set(own.tensors, gates, torch.tensor([0]))
+    assert torch.allclose(linear(x), expected, atol=1e-5)
+    injector.clear()
+    assert "forward" not in vars(linear)
 
 
 def test_gates_are_per_row_and_the_base_has_none(bench, task):
-    own = random_lora(bench, LORA, 5, users=2, size=0.3)
-    whole = carried(task, own)
-    space = GatedLoraSpace(whole.space, LORA.rank)
-    gates = {
-        n: torch.randn(2, *s, generator=torch.Generator().manual_seed(4))
-        for n, s in space.shapes().items()
-        if "gate" in n
-    }
-    both = Adapters(space, {**whole.tensors, **gates})
+    whole = carried(task, random_lora(bench, LORA, 5, users=2, size=0.3))
+    gates = random_gates(bench, 2, 1.0)
     ids = torch.arange(20, 28).expand(3, -1)
-    rows = logits(bench, space, both, ids, [1, -1, 0])
+    rows = gated(bench, whole, gates, ids, [1, -1, 0])
     for row, user in ((0, 1), (2, 0)):
-        assert torch.allclose(rows[row], logits(bench, space, both[user], ids[:1])[0], atol=1e-5)
+        own = {name: gate[user : user + 1] for name, gate in gates.items()}
+        assert torch.allclose(rows[row], gated(bench, whole[user], own, ids[:1])[0], atol=1e-5)
     with torch.no_grad():
         assert torch.allclose(rows[1], bench.backbone.model(ids[:1]).logits[0], atol=1e-5)
     assert (rows[0] - rows[2]).abs().max() > 1e-3
-    with pytest.raises(ValueError, match="without dropout"):
-        Injector(bench.backbone.model, space).set(both, torch.tensor([0]), 0.1)
 
 
-def gates_of(space, value):
-    return {n: torch.full((1, *s), value) for n, s in space.shapes().items() if n.endswith(".gate")}
+def random_gates(bench, users, size):
+    chance = torch.Generator().manual_seed(4)
+    groups = LORA.space(bench.backbone).groups
+    return {g.name: size * torch.randn(users, len(g.sites), g.d_in, generator=chance) for g in groups}
 
 
-def logits(bench, space, adapters, ids, index=(0,)):
-    with torch.no_grad(), Injector(bench.backbone.model, space)(adapters, torch.tensor(index)):
+def gated(bench, whole, gates, ids, index=(0,)):
+    injector = GatedInjector(bench.backbone.model, whole.space, LORA.rank)
+    injector.set(whole.tensors, gates, torch.tensor(index))
+    try:
+        with torch.no_grad():
+            return bench.backbone.model(ids).logits
+    finally:
+        injector.clear()
+
+
+def plain(bench, adapters, ids):
+    with torch.no_grad(), Injector(bench.backbone.model, adapters.space)(adapters, torch.tensor([0])):
         return bench.backbone.model(ids).logits
 
 
@@ -239,26 +256,11 @@ def test_gate_steps_are_as_many_as_said(few, bench):
     assert plan.steps[0] == plan_steps(few[:1], own[:1], GateSettings(steps=7, batch=2), 0).steps[0]
 
 
-def test_a_gated_lora_starts_as_half_a_fresh_lora(bench):
-    space = GatedLoraSpace(LoraSpace(bench.backbone.sites(["q_proj"]), 4), 2)
-    start = {name: t.unsqueeze(0) for name, t in space.start(torch.Generator().manual_seed(0)).items()}
-    adapters = Adapters(space, start)
-    assert not adapters.tensors["q_proj.B"].any() and not adapters.tensors["q_proj.gate"].any()
-    assert (space.kind, space.virtual_tokens, space.neutral_start, space.engines) == (
-        "gated_lora",
-        0,
-        True,
-        frozenset(),
-    )
-    doubled = Adapters(space, {n: t + 1 for n, t in start.items()}).scaled(0.5)
-    assert (doubled.tensors["q_proj.B"] == 0.5).all() and (doubled.tensors["q_proj.gate"] == 1).all()
-
-
 def test_gates_are_of_loras_only(bench, few, tmp_path):
-    space = GatedLoraSpace(LoraSpace(bench.backbone.sites(["q_proj"]), 4), 2)
-    gated = Adapters(space, {name: torch.zeros(1, *s) for name, s in space.shapes().items()})
-    with pytest.raises(ValueError, match="gates are of LoRAs"):
-        train_gates(bench, few[:1], gated, 2, GATES, 0, 2, tmp_path, False)
+    space = ia3.space(ia3.Settings(), bench.backbone.shape)
+    others = Adapters(space, {name: torch.ones(1, *shape) for name, shape in space.shapes().items()})
+    with pytest.raises(ValueError, match="gates are of LoRAs, got ia3"):
+        train_gates(bench, few[:1], others, 2, GATES, 0, 2, tmp_path, False)
 
 
 def test_wrong_settings_are_named():
@@ -282,3 +284,10 @@ def test_a_fresh_lora_is_the_same_for_everybody_and_scaled_once(bench):
     assert torch.equal(raw["q_proj.A"][0], raw["q_proj.A"][2]) and raw["q_proj.A"].any()
     made = effective(space, {name: torch.ones_like(t) for name, t in raw.items()}, 5.0)
     assert (made.tensors["q_proj.B"] == 5).all() and (made.tensors["q_proj.A"] == 1).all()
+
+
+def test_a_recipe_that_names_a_part_keeps_the_rest():
+    said = {"lora": {"rank": 2}, "train": {"clip": 0.5}}
+    made = recipe.settings(SharerSettings, said)
+    assert made.lora == LoraSettings(targets=LORA.targets, rank=2)
+    assert (made.train.learning_rate, made.train.clip) == (2e-5, 0.5)
