@@ -27,6 +27,7 @@ from tailorlm.methods.p2p_inputs import Inputs, Told, check, item_facets
 from tailorlm.methods.p2p_network import MODES, fresh, settings_of
 from tailorlm.methods.p2p_network import NetSettings as NetSettings
 from tailorlm.methods.source import Bench, Needs, Roster, Start
+from tailorlm.profiles.encode import Encoder
 from tailorlm.profiles.profile import Profile
 from tailorlm.profiles.table import OnUnknown, VectorTable, build_table, facet_names
 from tailorlm.training.examples import TrainingSet, training_set
@@ -174,11 +175,16 @@ class Source:
 
     def table(self, profiles: Sequence[Profile], on_unknown: OnUnknown = "error") -> VectorTable:
         """The profiles' vectors, on the model's device. UnknownFacets for a statement without a slot, or a count."""
+        mode = MODES[self.settings.net.pool]
+        table = build_table(profiles, self.encoder, mode, self.facets or None, on_unknown)
+        return table.to(self.bench.backbone.device)
+
+    @property
+    def encoder(self) -> Encoder:
+        """What encodes profiles; ValueError where the bench has none."""
         if self.bench.encoder is None:
             raise ValueError("p2p needs an encoder for profiles; the bench has none")
-        mode = MODES[self.settings.net.pool]
-        table = build_table(profiles, self.bench.encoder, mode, self.facets or None, on_unknown)
-        return table.to(self.bench.backbone.device)
+        return self.bench.encoder
 
     def build(self, table: VectorTable) -> Network:
         """A fresh network for this table's slots, fitted on its profiles, beginning at `start`."""
