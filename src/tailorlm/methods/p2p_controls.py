@@ -22,7 +22,7 @@ ATTEMPTS = 100
 
 
 def drawn(profiles: Sequence[Profile], training: Sequence[Profile], seed: int) -> list[Profile]:
-    """Each user's (N), by the seed, the user and the task alone, and never an own one. ValueError where none is left."""
+    """Each user's (N), by the seed, user and task alone, and never an own one. ValueError where none is left."""
     by_task: dict[str | None, list[Profile]] = {}
     for profile in training:
         by_task.setdefault(profile.task, []).append(profile)
