@@ -1,118 +1,141 @@
 """OPPU: one PEFT per user, trained on the user's own history, many users side by side.
 
 A task LoRA, the same for everybody and frozen, may stand under the users' own. Knows nothing of profiles.
-Source: Tan et al. 2024 through P2P section 4; reference section 3 (task LoRA first, then a LoRA on q and v per user).
+Source: Tan et al. 2024 through P2P section 4; reference section 3 (task LoRA first, then a LoRA on q and v per user;
+also IA3 and prompt tuning).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from tailorlm.adapters.batch import Adapters
-from tailorlm.adapters.lora import LoraSpace
+from tailorlm.adapters.stack import stack, stacked
 from tailorlm.backbone.inject import Injector
-from tailorlm.backbone.loss import row_losses
-from tailorlm.backbone.rows import collate
 from tailorlm.data.records import Example, User
-from tailorlm.methods.batches import all_items
 from tailorlm.methods.lora import LoraSettings
+from tailorlm.methods.own_items import ItemSettings, Owner, OwnRows, owners
+from tailorlm.methods.own_plan import STAGE_2_BATCHES, STAGE_2_RATES, Pace
+from tailorlm.methods.peft import PeftSettings
 from tailorlm.methods.source import Bench, Needs, Roster, Start
-from tailorlm.training.examples import TrainingSet
-from tailorlm.training.many import ManySettings, Slice, train_many
-from tailorlm.training.plan import Plan, plan_epochs
+from tailorlm.methods.tuned import Tuned
+from tailorlm.methods.tuning import Raw, Tuning
+from tailorlm.training.many import ManySettings, Observe
 
 NEEDS = Needs(task_data=True, other_users=False, user_training=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """OPPU's own settings: 2 epochs, batches of 16 items, 1e-4."""
+    """Defaults are OPPU's own: all items, 2 epochs, batches of 16, 1e-4. `stage_2` has PRISP's.
+
+    `kind`: what each user has: "lora" (in `lora`), or another kind of adapter with its `options`. `rates` and
+    `batches` are by task name; other tasks have `train.learning_rate` and `batch`.
+    """
 
     lora: LoraSettings = field(default_factory=LoraSettings)
+    kind: str = "lora"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    items: ItemSettings = field(default_factory=ItemSettings)
     epochs: int = 2
     batch: int = 16
+    batches: Mapping[str, int] = field(default_factory=dict)
+    rates: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
+    users_at_once: int = 64
     train: ManySettings = field(default_factory=ManySettings)
+
+    def __post_init__(self) -> None:
+        """ValueError for options of "lora", which has a table of its own, and for nobody at once."""
+        if self.kind == "lora" and self.options:
+            raise ValueError(f'options {sorted(self.options)} with kind "lora": its settings are the table `lora`')
+        if self.users_at_once < 1:
+            raise ValueError(f"users_at_once is {self.users_at_once}; valid is at least 1")
+        self.peft()
+
+    def peft(self) -> PeftSettings:
+        """The users' kind of adapter."""
+        return PeftSettings(kind=self.kind, options=asdict(self.lora) if self.kind == "lora" else self.options)
+
+
+def stage_2() -> Settings:
+    """OPPU as PRISP compares it: PRISP's own stage-2 items, rates and batches, one epoch."""
+    return Settings(
+        items=ItemSettings(items=10, context="rag_pag", options={"k": 1}),
+        epochs=1, batches=STAGE_2_BATCHES, rates=STAGE_2_RATES,
+    )  # fmt: skip
 
 
 class Source:
-    """Enrolling trains; the exported adapter is the task LoRA and the user's, side by side along the rank."""
+    """Enrolling trains; the adapters are the task LoRA and the user's: of two LoRAs, side by side along the rank."""
 
     def __init__(self, bench: Bench, settings: Settings, start: Start | None = None) -> None:
-        """`start`: one LoRA (the task LoRA) on the same sites, frozen under the users' own; None starts at the base."""
-        task = start(()) if start is not None else None
-        self.bench, self.settings, self.task = bench, settings, task
-        self.own = settings.lora.space(bench.backbone)
-        rank = self.own.rank + (_rank(task) if task is not None else 0)
-        self.space = LoraSpace(self.own.sites, rank)
+        """`start`: one adapter (the task LoRA), frozen under the users' own; None starts at the base.
+
+        ValueError for several. Under another kind than LoRA, or at other sites, no portable file holds both: an
+        export says so.
+        """
+        self.bench, self.settings = bench, settings
+        self.task = _one(start(())) if start is not None else None
+        self.peft = settings.peft()
+        self.own = self.peft.space(bench.backbone)
+        self.space = self.own if self.task is None else stack(self.task.space, self.own)
         self.injector = Injector(bench.backbone.model, self.space)
 
     def prepare(self, users: Sequence[User], directory: Path, resume: bool = False, held: Sequence[User] = ()) -> None:
         """Nothing: the task LoRA is given. `held` users decide nothing: each user's training is the user's own."""
 
-    def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
-        """Train every user's LoRA on the user's own items; a user without items keeps the task LoRA alone."""
-        rows = all_items(self.bench, users)
-        plan = self.plan(users, rows)
-        trained = train_many(self.losses(rows), self.fresh(len(users)), plan, self.settings.train)
-        self.injector.clear()
-        return Roster(self.joined(trained.params), {(user.id, None): n for n, user in enumerate(users)})
+    def enrol(
+        self, users: Sequence[User], tasks: Sequence[str] = (), *, directory: Path | None = None,
+        observe: Observe | None = None,
+    ) -> Roster:  # fmt: skip
+        """Train every user's adapter on the user's own items; a user without items keeps the task LoRA alone.
 
-    def plan(self, users: Sequence[User], rows: TrainingSet) -> Plan:
-        """Each user's own rows in shuffled epochs."""
-        own: dict[str, list[int]] = {user.id: [] for user in users}
-        for number, cut in enumerate(rows.cut):
-            own[rows.cuts[cut].user_id].append(number)
-        settings = self.settings
-        return plan_epochs(
-            list(own), list(own.values()), epochs=settings.epochs, batch=settings.batch, seed=settings.seed
-        )
+        With a `directory` a run that was stopped goes on exactly; `observe` sees each step's gradients.
+        """
+        return self.tuning().enrol(owners(users, tasks, self.settings.items.scope), directory, observe)
 
-    def fresh(self, users: int) -> dict[str, Tensor]:
-        """PEFT's start for U users, (U, ...): A Kaiming-uniform, the same for all; B zero; without the scale."""
-        generator = torch.Generator().manual_seed(self.settings.seed)
-        start = {}
-        for name, shape in self.own.shapes().items():
-            value = torch.zeros(shape)
-            if name.endswith(".A"):
-                value.uniform_(-1, 1, generator=generator).mul_(shape[-1] ** -0.5)
-            start[name] = value.expand(users, *shape).to(self.bench.backbone.device)
-        return start
+    def more(
+        self, roster: Roster, users: Sequence[User], tasks: Sequence[str] = (), observe: Observe | None = None
+    ) -> Roster:
+        """Go on with those of `users` who have new items, on those; everybody else keeps every bit."""
+        return self.tuning().more(roster, owners(users, tasks, self.settings.items.scope), observe)
 
-    def joined(self, params: dict[str, Tensor]) -> Adapters:
-        """Users' parameters (U, ...) as effective adapters: B scaled, the task's rank rows before the user's."""
-        scale = self.settings.lora.scaling
-        tensors = {name: p * scale if name.endswith(".B") else p for name, p in params.items()}
-        if self.task is None:
-            return Adapters(self.space, tensors)
-        users = len(next(iter(params.values())))
-        return Adapters(self.space, {name: _stack(name, self.task, own, users) for name, own in tensors.items()})
-
-    def losses(self, rows: TrainingSet):  # type: ignore[no-untyped-def]
-        """The loss function for `train_many` over `rows`."""
-
-        def loss(params: dict[str, Tensor], part: Slice) -> Tensor:
-            batch = collate([rows.rows[i] for i in part.rows], self.bench.backbone.pad_id, part.users)
-            self.injector.set(self.joined(params), batch.index)
-            return row_losses(self.bench.backbone, batch)
-
-        return loss
+    def restored(self, users: Sequence[User], tuned: Tuned, tasks: Sequence[str] = ()) -> Roster:
+        """The roster of what was kept of `users`, in their order."""
+        return self.tuning().roster(owners(users, tasks, self.settings.items.scope), tuned)
 
     def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]:
         """Each request's own user's adapter (N)."""
         return roster.adapters, torch.tensor(roster.index(requests))
 
+    def tuning(self) -> Tuning:
+        """How users are trained."""
+        settings = self.settings
+        pace = Pace(
+            epochs=settings.epochs, batch=settings.batch, rate=settings.train.learning_rate,
+            batches=settings.batches, rates=settings.rates, seed=settings.seed,
+        )  # fmt: skip
+        return Tuning(
+            self.bench, self.injector, self._begin, self.effective, settings.items, pace, settings.train,
+            settings.users_at_once,
+        )  # fmt: skip
 
-def _rank(task: Adapters) -> int:
-    if not isinstance(task.space, LoraSpace) or len(task) != 1:
-        raise ValueError(f"the task adapter must be one LoRA, got {len(task)} of kind {task.space.kind}")
-    return task.space.rank
+    def effective(self, params: Raw, fixed: Raw) -> Adapters:
+        """Users' parameters (U, ...) as adapters: the scale folded in, the task's rank rows before the user's."""
+        own = self.peft.effective(self.own, params)
+        return own if self.task is None else stacked(self.task, own)
+
+    def _begin(self, people: Sequence[Owner], rows: OwnRows) -> tuple[Raw, Raw]:
+        return self.peft.fresh(self.bench.backbone, len(people), self.settings.seed), {}
 
 
-def _stack(name: str, task: Adapters, own: Tensor, users: int) -> Tensor:
-    """(U, L, r_t + r_u, I) or (U, L, O, r_t + r_u)."""
-    shared = task.tensors[name].expand(users, *task.tensors[name].shape[1:])
-    return torch.cat([shared, own], 2 if name.endswith(".A") else 3)
+def _one(task: Adapters) -> Adapters:
+    """The task adapter. ValueError for several: a task's is the same for everybody."""
+    if len(task) != 1:
+        raise ValueError(f"the task adapter is one for all, got {len(task)} of kind {task.space.kind}")
+    return task.detach()

@@ -22,6 +22,7 @@ from tailorlm.adapters.batch import Adapters
 from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.model import Backbone
 from tailorlm.data.records import Example, Interaction, User
+from tailorlm.methods.tuned import Tuned
 from tailorlm.profiles.encode import Encoder
 from tailorlm.profiles.profile import Profile
 from tailorlm.tasks.task import Task
@@ -73,14 +74,16 @@ class Bench:
 class Roster:
     """What was made of the enrolled users: their adapters (None: the base model) and where each one's is.
 
-    `place` is by (user id, task), or by (user id, None) where one adapter serves all of a user's tasks. `profiles`,
-    by place, and `histories`, by user id: what methods that make an adapter a query keep instead of adapters.
+    `place` is by (user id, task), or by (user id, None) where one adapter serves all of a user's tasks. `tuned`: what
+    methods that train a user keep, to go on when new items come. `profiles`, by place, and `histories`, by user id:
+    what methods that make an adapter a query keep instead of adapters.
     """
 
     adapters: Adapters | None
     place: dict[tuple[str, str | None], int]
     profiles: Mapping[tuple[str, str | None], Profile] = field(default_factory=dict)
     histories: Mapping[str, Sequence[Interaction]] = field(default_factory=dict)
+    tuned: Tuned | None = None
 
     def index(self, requests: Sequence[Example]) -> list[int]:
         """(N,) the place of each request's adapter; ValueError names a user who is not enrolled."""

@@ -1,0 +1,73 @@
+"""A given LoRA trained further on task data, the same for everybody: PRISP's full-data mode, a task LoRA on 50 rows.
+
+Knows nothing of users' adapters. Source: PRISP section 4.2 (full data: the generated anchor is trained further),
+figure 5 (50 rows), table 7 (task adaptation: batches of 6, 3 epochs, 1e-4).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from torch import Tensor
+
+from tailorlm.adapters.batch import Adapters
+from tailorlm.adapters.lora import LoraSpace
+from tailorlm.backbone.inject import Injector
+from tailorlm.data.records import User
+from tailorlm.data.splits_few_shot import task_rows
+from tailorlm.methods.batches import all_items
+from tailorlm.methods.bridge import raw
+from tailorlm.methods.source import Bench
+from tailorlm.methods.tuning import Raw, row_loss
+from tailorlm.training.many import ManySettings, train_many
+from tailorlm.training.many_files import Saving
+from tailorlm.training.plan import plan_epochs
+
+STATE = "anchor.pt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSettings:
+    """`data`: 0 none, so many of the training users' items drawn by lot, or "all"."""
+
+    data: int | Literal["all"] = 0
+    epochs: int = 3
+    batch: int = 6
+    train: ManySettings = field(default_factory=lambda: ManySettings(learning_rate=1e-4))
+
+
+def trained_further(
+    bench: Bench, anchor: Adapters, users: Sequence[User], settings: TaskSettings, scaling: float, seed: int,
+    directory: Path, resume: bool,
+) -> Adapters:  # fmt: skip
+    """The one `anchor`, trained on `users`' items; `directory` keeps the state of the run.
+
+    ValueError for several anchors, too few items, or a directory with a run that is not resumed.
+    """
+    space = anchor.space
+    if len(anchor) != 1 or not isinstance(space, LoraSpace):
+        raise ValueError(f"task data trains one anchor for all, a LoRA; got {len(anchor)} of kind {space.kind}")
+    saving = Saving(directory / STATE)
+    if saving.path.exists() and not resume:
+        raise ValueError(f"{directory} has a run already: resume it, or choose another directory")
+    rows = all_items(bench, users, seed)
+    wanted = set(task_rows([row.id for row in rows.rows], settings.data, seed))
+    picked = [number for number, row in enumerate(rows.rows) if row.id in wanted]
+    plan = plan_epochs(["task"], [picked], epochs=settings.epochs, batch=settings.batch, seed=seed)
+    injector = Injector(bench.backbone.model, space)
+
+    def effective(params: Raw, fixed: Raw) -> Adapters:
+        return Adapters(space, _scaled(params, scaling))
+
+    loss = row_loss(bench, injector, rows.rows, {}, effective)
+    lengths = [len(row.ids) for row in rows.rows]
+    try:
+        found = train_many(loss, raw(anchor, scaling), plan, settings.train, tokens=lengths, saving=saving)
+    finally:
+        injector.clear()
+    return effective({name: t.detach() for name, t in found.params.items()}, {})
+
+
+def _scaled(params: Raw, scaling: float) -> dict[str, Tensor]:
+    return {name: t * scaling if name.endswith(".B") else t for name, t in params.items()}

@@ -1,0 +1,216 @@
+"""Rows of users' own items: what methods that train a user begin with.
+
+An item is written plain, or twice: plain, and with a context made of what the user did BEFORE it. Knows nothing of
+what is trained. Source: PRISP appendix B (newest items; each twice, plain and with the nearest item and the profile
+text); reference sections 2 and 3; design section 2 (nothing at or after the query).
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from types import ModuleType
+from typing import Any, Literal
+
+from tailorlm import plugins, recipe
+from tailorlm.backbone.prompt import Prompt, encode_row, plain
+from tailorlm.backbone.rows import Row
+from tailorlm.contexts.context import Request, within
+from tailorlm.data.records import Example, Interaction, User
+from tailorlm.methods.source import Bench
+from tailorlm.tasks.task import Pair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemSettings:
+    """Which of a user's items are trained on, and how they are written.
+
+    `items`: the newest so many that make a pair; 0 all. `context`: "none" writes each item plain, another context
+    (with `options`, its settings) twice: plain and with the context. `scope`: one adapter a user from all items, or
+    one for each task from the items of that task.
+    """
+
+    items: int = 0
+    context: str = "none"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    scope: Literal["all", "task"] = "all"
+
+    def __post_init__(self) -> None:
+        """ValueError for less than no item; with the nearest valid names for an unknown context or option."""
+        if self.items < 0:
+            raise ValueError(f"items is {self.items}; valid is at least 0")
+        self.filled()
+
+    def module(self) -> ModuleType:
+        """The context's file."""
+        return plugins.find("contexts", self.context)
+
+    def filled(self) -> Any:
+        """The options as the context's `Settings`."""
+        return recipe.settings(self.module().Settings, self.options, f"options of {self.context}")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whom an adapter is for: a user, and the one task that it is for (None: all)."""
+
+    user: User
+    task: str | None = None
+
+    @property
+    def id(self) -> str:
+        """What names the owner in plans and errors."""
+        return self.user.id if self.task is None else f"{self.user.id}/{self.task}"
+
+    @property
+    def place(self) -> tuple[str, str | None]:
+        """The owner's key in a roster."""
+        return self.user.id, self.task
+
+
+def owners(users: Sequence[User], tasks: Sequence[str], scope: str) -> list[Owner]:
+    """One of each user, or of each user and task. ValueError where the scope is "task" and no task is named."""
+    if scope == "all":
+        return [Owner(user) for user in users]
+    if not tasks:
+        raise ValueError('scope is "task": name the tasks that users are enrolled for')
+    return [Owner(user, task) for user in users for task in tasks]
+
+
+@dataclass(frozen=True)
+class OwnRows:
+    """N rows; row i is of the owner number `owner[i]` and of task `task[i]`. `used[u]`: the items of owner u."""
+
+    rows: list[Row]
+    owner: list[int]
+    task: list[str]
+    used: tuple[frozenset[str], ...]
+
+    def numbers(self) -> list[list[int]]:
+        """Each owner's rows."""
+        own: list[list[int]] = [[] for _ in self.used]
+        for number, owner in enumerate(self.owner):
+            own[owner].append(number)
+        return own
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """An item of an owner that makes a pair: its place in the history and its key."""
+
+    owner: int
+    place: int
+    key: str
+    pair: Pair
+
+
+def own_rows(
+    bench: Bench,
+    people: Sequence[Owner],
+    settings: ItemSettings,
+    seed: int,
+    seen: Sequence[Collection[str]] = (),
+) -> OwnRows:
+    """The rows of each owner's newest items that are not in its `seen`, oldest first; an id is user@place.
+
+    A row depends on its owner and the seed alone. ValueError as a task's `pair` raises it.
+    """
+    before = seen or [frozenset[str]()] * len(people)
+    chosen = [
+        one
+        for number, owner in enumerate(people)
+        for one in _newest(bench, number, owner, settings, seed, before[number])
+    ]
+    rows = [_row(bench, people, one, _prompt(bench, people, one), "") for one in chosen]
+    task = [bench.task_of(_item(people, one).task).name for one in chosen]
+    owner = [one.owner for one in chosen]
+    if settings.context != "none":
+        prompts = _in_context(bench, people, chosen, settings)
+        rows += [_row(bench, people, *pair, "+") for pair in zip(chosen, prompts, strict=True)]
+        task, owner = task * 2, owner * 2
+    used = tuple(frozenset(one.key for one in chosen if one.owner == number) for number in range(len(people)))
+    return OwnRows(rows, owner, task, used)
+
+
+def _newest(
+    bench: Bench, number: int, owner: Owner, settings: ItemSettings, seed: int, seen: Collection[str]
+) -> list[_Chosen]:
+    """From the newest backwards, until there are enough; then oldest first."""
+    found: list[_Chosen] = []
+    keys, pools = item_keys(owner.user.history), _Pools(bench, owner.user)
+    for place in reversed(range(len(keys))):
+        item = owner.user.history[place]
+        if settings.items and len(found) == settings.items:
+            break
+        if keys[place] in seen or (owner.task is not None and bench.task_of(item.task).name != owner.task):
+            continue
+        dice = Random(f"{seed}/{owner.user.id}@{place}")
+        pair = bench.task_of(item.task).pair(item, pools.of(item.task), dice)
+        if pair is not None:
+            found.append(_Chosen(number, place, keys[place], pair))
+    return found[::-1]
+
+
+def item_keys(history: Sequence[Interaction]) -> list[str]:
+    """A digest of each item, by which it is known again wherever it stands; an item said twice has two."""
+    times: Counter[str] = Counter()
+    keys = []
+    for item in history:
+        content = repr((item.task, item.input, item.output, item.time))
+        times[content] += 1
+        keys.append(hashlib.blake2b(f"{times[content]} {content}".encode(), digest_size=12).hexdigest())
+    return keys
+
+
+class _Pools:
+    """Other training users' items by task, without what the user did too."""
+
+    def __init__(self, bench: Bench, user: User) -> None:
+        self.bench = bench
+        self.own = {(item.input, item.output) for item in user.history}
+        self.found: dict[str | None, list[Interaction]] = {}
+
+    def of(self, task: str | None) -> Sequence[Interaction]:
+        if task not in self.found:
+            items = self.bench.pools.get(task, ())
+            self.found[task] = [item for item in items if (item.input, item.output) not in self.own]
+        return self.found[task]
+
+
+def _item(people: Sequence[Owner], one: _Chosen) -> Interaction:
+    return people[one.owner].user.history[one.place]
+
+
+def _prompt(bench: Bench, people: Sequence[Owner], one: _Chosen) -> Prompt:
+    return bench.task_of(_item(people, one).task).prompt(one.pair[0])
+
+
+def _row(bench: Bench, people: Sequence[Owner], one: _Chosen, prompt: Prompt, mark: str) -> Row:
+    name = f"{people[one.owner].user.id}@{one.place}{mark}"
+    return encode_row(bench.backbone.tokenizer, prompt, one.pair[1], bench.max_tokens, name)
+
+
+def _in_context(
+    bench: Bench, people: Sequence[Owner], chosen: Sequence[_Chosen], settings: ItemSettings
+) -> list[Prompt]:
+    """The items' prompts with the context of what came before each."""
+    build = settings.module().build
+    prompts: list[Prompt] = build([_request(bench, people, one) for one in chosen], settings.filled())
+    return prompts
+
+
+def _request(bench: Bench, people: Sequence[Owner], one: _Chosen) -> Request:
+    owner, item = people[one.owner], _item(people, one)
+    task, before = bench.task_of(item.task), owner.user.history[: one.place]
+    example = Example(f"{owner.user.id}@{one.place}", owner.user.id, item.task, *one.pair, item.time)
+    tokenizer = bench.backbone.tokenizer
+    words = tokenizer(plain(tokenizer, one.pair[1]), add_special_tokens=False, verbose=False)["input_ids"]
+    return Request(
+        example,
+        task.prompt(one.pair[0]),
+        history=before,
+        profile=bench.profile(owner.user.id, before, owner.task).text if before else "",
+        retrieval=task.retrieval,
+        fits=within(tokenizer, bench.max_tokens - len(words) - 1),  # and the end of the turn
+    )

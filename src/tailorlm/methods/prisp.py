@@ -1,0 +1,178 @@
+"""PRISP: an anchor adapter, then per user B and a small bridge C between B and A, with A frozen: delta W = B C A.
+
+The anchor comes from whoever composes sources (Text-to-LoRA, a user's own P2P adapter, a task LoRA, a sharer), or is
+made here: fresh, PiSSA, LoRA-GA. Knows nothing of how another source makes adapters. Source: PRISP sections 3 and 4,
+appendix B; reference section 2.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from tailorlm.adapters.batch import Adapters
+from tailorlm.adapters.lora import LoraSpace
+from tailorlm.adapters.space import AdapterSpace
+from tailorlm.backbone.inject import Injector
+from tailorlm.data.records import Example, User
+from tailorlm.methods import bridge
+from tailorlm.methods.further import TaskSettings, trained_further
+from tailorlm.methods.lora import LoraSettings
+from tailorlm.methods.own_items import ItemSettings, Owner, OwnRows, owners
+from tailorlm.methods.own_plan import STAGE_2_BATCHES, STAGE_2_RATES, Pace
+from tailorlm.methods.source import Bench, Needs, Roster, Start, shared_start
+from tailorlm.methods.starts import lora_ga, pissa
+from tailorlm.methods.tuned import Tuned
+from tailorlm.methods.tuning import Raw, Tuning
+from tailorlm.training.many import ManySettings, Observe
+
+NEEDS = Needs(task_data=False, other_users=False, user_training=True)
+"""As in the paper's few-shot setting: no task data; `needs` says what other settings need."""
+
+Begin = Literal["anchor", "fresh", "pissa", "lora_ga"]
+
+
+def _few_shot() -> ItemSettings:
+    return ItemSettings(items=10, context="rag_pag", options={"k": 1})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Defaults are the paper's few-shot setting; `lora` must be that of the anchor (its scale acts in training).
+
+    `train_parts`: "B+C" (PRISP), "B" (no bridge), "C" (bridge only), "full" (A and B, no bridge). `begin`: at the
+    anchor that is given, or at one made here. `task`: further training of the anchor on task data. `rates` and
+    `batches` are by task name; other tasks have `train.learning_rate` and `batch`.
+    """
+
+    lora: LoraSettings = field(default_factory=LoraSettings)
+    begin: Begin = "anchor"
+    train_parts: bridge.Train = "B+C"
+    items: ItemSettings = field(default_factory=_few_shot)
+    epochs: int = 1
+    batch: int = 16
+    batches: Mapping[str, int] = field(default_factory=lambda: dict(STAGE_2_BATCHES))
+    rates: Mapping[str, float] = field(default_factory=lambda: dict(STAGE_2_RATES))
+    seed: int = 0
+    users_at_once: int = 64
+    train: ManySettings = field(default_factory=ManySettings)
+    task: TaskSettings = field(default_factory=TaskSettings)
+
+    def __post_init__(self) -> None:
+        """ValueError for task data with a start that is cut out of the base, and for nobody at once."""
+        if self.task.data != 0 and self.cut_out:
+            raise ValueError(f'begin "{self.begin}" has no anchor to train on task data: set task.data = 0')
+        if self.users_at_once < 1:
+            raise ValueError(f"users_at_once is {self.users_at_once}; valid is at least 1")
+
+    @property
+    def cut_out(self) -> bool:
+        """Whether the anchor is a part of the base's own weights."""
+        return self.begin in ("pissa", "lora_ga")
+
+
+def needs(settings: Settings) -> Needs:
+    """What these settings need; other users' parameters only where the anchor that is given was made of them."""
+    return Needs(task_data=settings.task.data != 0, other_users=False, user_training=True)
+
+
+class Source:
+    """`space` is where the exported adapters live: (A, B C) of the anchor's rank."""
+
+    def __init__(self, bench: Bench, settings: Settings, start: Start | None = None) -> None:
+        """`start` gives the anchors, one for all or one a user. ValueError without one where `begin` is "anchor",
+        and with one elsewhere.
+        """
+        if (start is None) == (settings.begin == "anchor"):
+            got = "none was given" if start is None else "one was given"
+            raise ValueError(
+                f'prisp with begin "{settings.begin}": {got}; begin "anchor" goes with a start, all others make theirs'
+            )
+        self.bench, self.settings = bench, settings
+        self.anchor_space: LoraSpace = settings.lora.space(bench.backbone)
+        self.space = bridge.space(self.anchor_space, settings.train_parts, settings.cut_out)
+        self.injector = Injector(bench.backbone.model, self.space)
+        self.start = self._made() if start is None else start
+
+    def prepare(self, users: Sequence[User], directory: Path, resume: bool = False, held: Sequence[User] = ()) -> None:
+        """Train the anchor further on `users`' items, where the settings say so; `held` users decide nothing."""
+        if self.settings.task.data != 0:
+            anchor = self._anchor(())
+            now = trained_further(
+                self.bench, anchor, users, self.settings.task, self.settings.lora.scaling, self.settings.seed,
+                directory, resume,
+            )  # fmt: skip
+            self.start = shared_start(now)
+
+    def enrol(
+        self, users: Sequence[User], tasks: Sequence[str] = (), *, directory: Path | None = None,
+        observe: Observe | None = None,
+    ) -> Roster:  # fmt: skip
+        """Tune the users' adapters, from the anchors, on the newest of their own items.
+
+        With a `directory` a run that was stopped goes on exactly; `observe` sees each step's gradients.
+        """
+        people = owners(users, tasks, self.settings.items.scope)
+        return self.tuning().enrol(people, directory, observe)
+
+    def more(
+        self, roster: Roster, users: Sequence[User], tasks: Sequence[str] = (), observe: Observe | None = None
+    ) -> Roster:
+        """Go on with those of `users` who have new items, on those; everybody else keeps every bit."""
+        return self.tuning().more(roster, owners(users, tasks, self.settings.items.scope), observe)
+
+    def restored(self, users: Sequence[User], tuned: Tuned, tasks: Sequence[str] = ()) -> Roster:
+        """The roster of what was kept of `users`, in their order."""
+        return self.tuning().roster(owners(users, tasks, self.settings.items.scope), tuned)
+
+    def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]:
+        """Each request's own user's adapter (N)."""
+        return roster.adapters, torch.tensor(roster.index(requests))
+
+    def tuning(self) -> Tuning:
+        """How users are trained."""
+        settings = self.settings
+        pace = Pace(
+            epochs=settings.epochs, batch=settings.batch, rate=settings.train.learning_rate,
+            batches=settings.batches, rates=settings.rates, seed=settings.seed,
+        )  # fmt: skip
+        effective = partial(bridge.effective, self.space, settings.lora.scaling)
+        return Tuning(
+            self.bench, self.injector, self._begin, effective, settings.items, pace, settings.train,
+            settings.users_at_once,
+        )  # fmt: skip
+
+    def _begin(self, people: Sequence[Owner], rows: OwnRows) -> tuple[Raw, Raw]:
+        settings = self.settings
+        anchor = self._anchor([owner.user for owner in people]) if settings.begin != "lora_ga" else self._aligned(rows)
+        return bridge.parts(anchor, len(people), settings.train_parts, settings.lora.scaling, settings.cut_out)
+
+    def _anchor(self, users: Sequence[User]) -> Adapters:
+        """ValueError for an anchor with other places or another rank than the settings'."""
+        anchor = self.start(users).detach()
+        if anchor.space != self.anchor_space:
+            raise ValueError(f"the anchor is {_said(anchor.space)}; the settings' lora is {_said(self.anchor_space)}")
+        return anchor.to(self.bench.backbone.device)
+
+    def _aligned(self, rows: OwnRows) -> Adapters:
+        own = [[rows.rows[number] for number in numbers] for numbers in rows.numbers()]
+        settings = self.settings
+        return lora_ga(self.bench.backbone, self.anchor_space, own, settings.lora.scaling, settings.train.rows_at_once)
+
+    def _made(self) -> Start:
+        """The anchor that `begin` names; LoRA-GA's comes from each user's own items."""
+        if self.settings.begin == "pissa":
+            return shared_start(pissa(self.bench.backbone, self.anchor_space))
+        generator = torch.Generator().manual_seed(self.settings.seed)
+        fresh = {name: t[None] for name, t in self.anchor_space.start(generator).items()}
+        return shared_start(Adapters(self.anchor_space, fresh))
+
+
+def _said(space: AdapterSpace) -> str:
+    """A space in words."""
+    rank = f" of rank {space.rank}" if isinstance(space, LoraSpace) else ""
+    return f"{space.kind}{rank} at {sorted({site.module for site in space.sites})} ({len(space.sites)} layers)"

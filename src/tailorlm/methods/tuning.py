@@ -1,0 +1,148 @@
+"""Users' own parameters trained on their own items, many users side by side: what OPPU and PRISP have in common.
+
+Knows nothing of what the parameters are: it is told how they begin and how they become adapters. Source: design
+section 3 (users trained side by side); issue 3 (continual use).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tailorlm.adapters.batch import Adapters
+from tailorlm.backbone.inject import Injector
+from tailorlm.backbone.loss import row_losses
+from tailorlm.backbone.rows import Row, collate
+from tailorlm.methods.own_items import ItemSettings, Owner, OwnRows, own_rows
+from tailorlm.methods.own_plan import Pace, own_plan
+from tailorlm.methods.source import Bench, Roster
+from tailorlm.methods.tuned import Tuned, put_rows
+from tailorlm.training.many import ManySettings, Observe, RowLosses, Slice, train_many
+from tailorlm.training.many_files import Saving
+
+Raw = Mapping[str, Tensor]
+Begin = Callable[[Sequence[Owner], OwnRows], tuple[Raw, Raw]]
+"""(owners (U), their rows) -> the parameters to train and those that stay beside them, (U, ...) by name."""
+Effective = Callable[[Raw, Raw], Adapters]
+"""(trained, frozen), both (U, ...) by name -> adapters (U)."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How a method trains its users; `at_once` of them are in memory with their gradients and moments."""
+
+    bench: Bench
+    injector: Injector
+    begin: Begin
+    effective: Effective
+    items: ItemSettings
+    pace: Pace
+    train: ManySettings
+    at_once: int = 64
+
+    def enrol(self, people: Sequence[Owner], directory: Path | None = None, observe: Observe | None = None) -> Roster:
+        """Train all of `people`. With a `directory` a run that was stopped goes on where it was, exactly.
+
+        An owner without items keeps what it begins at. Raises what `train_many` and the items' tasks raise.
+        """
+        chunks = range(0, len(people), self.at_once)
+        parts = [self._chunk(people[at : at + self.at_once], _saving(directory, at), observe) for at in chunks]
+        tuned = Tuned.cat(parts)
+        return self.roster(people, tuned)
+
+    def roster(self, people: Sequence[Owner], tuned: Tuned) -> Roster:
+        """Owners (U) with what was kept of them, in order. ValueError for another number."""
+        if len(people) != len(tuned):
+            raise ValueError(f"{len(tuned)} owners were kept, {len(people)} are named")
+        with torch.no_grad():
+            adapters = self.effective(tuned.params, tuned.fixed).detach()
+        return Roster(adapters, {owner.place: number for number, owner in enumerate(people)}, tuned=tuned)
+
+    def more(self, roster: Roster, people: Sequence[Owner], observe: Observe | None = None) -> Roster:
+        """Train those of `people` who have new items on those alone; everybody else keeps every bit.
+
+        ValueError for a roster without what was kept, or an owner whom it lacks.
+        """
+        tuned, adapters = roster.tuned, roster.adapters
+        if tuned is None or adapters is None:
+            raise ValueError("this roster holds nothing to go on from: enrol the users with this method first")
+        for at in range(0, len(people), self.at_once):
+            some = people[at : at + self.at_once]
+            places = [_place(roster, owner) for owner in some]
+            rows = own_rows(self.bench, some, self.items, self.pace.seed, [tuned.seen[place] for place in places])
+            fresh = [number for number, used in enumerate(rows.used) if used]
+            if fresh:
+                kept = [places[number] for number in fresh]
+                old = tuned[kept]
+                now = self._trained(_only(some, fresh), _of(rows, fresh), old.params, old.fixed, None, observe)
+                tuned = tuned.put(kept, now.params, now.seen)
+                adapters = self._replaced(adapters, kept, now)
+        return replace(roster, adapters=adapters, tuned=tuned)
+
+    def _chunk(self, people: Sequence[Owner], saving: Saving | None, observe: Observe | None) -> Tuned:
+        rows = own_rows(self.bench, people, self.items, self.pace.seed)
+        params, fixed = self.begin(people, rows)
+        return self._trained(people, rows, params, fixed, saving, observe)
+
+    def _trained(
+        self, people: Sequence[Owner], rows: OwnRows, params: Raw, fixed: Raw, saving: Saving | None,
+        observe: Observe | None,
+    ) -> Tuned:  # fmt: skip
+        plan, lengths = own_plan(people, rows, self.pace), [len(row.ids) for row in rows.rows]
+        loss = row_loss(self.bench, self.injector, rows.rows, fixed, self.effective)
+        try:
+            found = train_many(loss, params, plan, self.train, tokens=lengths, observe=observe, saving=saving)
+        finally:
+            self.injector.clear()
+        return Tuned(found.params, fixed, rows.used)
+
+    def _replaced(self, adapters: Adapters, places: Sequence[int], now: Tuned) -> Adapters:
+        with torch.no_grad():
+            own = self.effective(now.params, now.fixed)
+        tensors = {name: put_rows(t, places, own.tensors[name]) for name, t in adapters.tensors.items()}
+        return Adapters(adapters.space, tensors)
+
+
+def row_loss(bench: Bench, injector: Injector, rows: Sequence[Row], fixed: Raw, effective: Effective) -> RowLosses:
+    """The loss of `rows` for `train_many`; a pass makes the adapters of its own users only."""
+
+    def loss(params: dict[str, Tensor], part: Slice) -> Tensor:
+        users, index = part.users.unique(return_inverse=True)
+        own, frozen = ({name: _rows(t, users) for name, t in some.items()} for some in (params, fixed))
+        batch = collate([rows[i] for i in part.rows], bench.backbone.pad_id, index)
+        injector.set(effective(own, frozen), batch.index)
+        return row_losses(bench.backbone, batch)
+
+    return loss
+
+
+def _rows(tensor: Tensor, users: Tensor) -> Tensor:
+    return tensor if len(users) == len(tensor) else tensor.index_select(0, users)
+
+
+def _saving(directory: Path | None, at: int) -> Saving | None:
+    return None if directory is None else Saving(directory / f"users-{at:06d}.pt")
+
+
+def _place(roster: Roster, owner: Owner) -> int:
+    if owner.place not in roster.place:
+        raise ValueError(f"{owner.id!r} is not in the roster: enrol the user first")
+    return roster.place[owner.place]
+
+
+def _only(people: Sequence[Owner], numbers: Sequence[int]) -> list[Owner]:
+    return [people[number] for number in numbers]
+
+
+def _of(rows: OwnRows, numbers: Sequence[int]) -> OwnRows:
+    """The rows of the owners `numbers`, who are numbered anew."""
+    now = {number: place for place, number in enumerate(numbers)}
+    kept = [i for i, owner in enumerate(rows.owner) if owner in now]
+    return OwnRows(
+        [rows.rows[i] for i in kept],
+        [now[rows.owner[i]] for i in kept],
+        [rows.task[i] for i in kept],
+        tuple(rows.used[number] for number in numbers),
+    )

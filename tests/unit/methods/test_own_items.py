@@ -1,0 +1,138 @@
+"""Rows of users' own items: the newest, plain and in context, nothing of the item itself or later in its context."""
+
+from dataclasses import replace
+
+import pytest
+
+from tailorlm.data.cuts import Cut
+from tailorlm.data.records import Interaction, User
+from tailorlm.methods.own_items import ItemSettings, Owner, item_keys, own_rows, owners
+from tailorlm.methods.own_plan import STAGE_2_BATCHES, STAGE_2_RATES, Pace, own_plan
+from tailorlm.training.examples import training_set
+
+TEN = ItemSettings(items=10, context="rag_pag", options={"k": 1})
+
+
+def text(bench, row):
+    return bench.backbone.tokenizer.decode(row.ids)
+
+
+def headlines(count, changed=()):
+    """Items with the words alpha0, alpha1, ...: each is nearest to itself."""
+    items = [
+        Interaction(f"Write a headline: alpha{n} beta{n} gamma{n}", f"HEAD{n}", float(n), "headline")
+        for n in range(count)
+    ]
+    for place, item in changed:
+        items[place] = item
+    return User("lea", tuple(items))
+
+
+def test_rows_are_those_of_a_training_set_without_a_context(bench, people):
+    rows = own_rows(bench, [Owner(user) for user in people], ItemSettings(), seed=3)
+    cuts = [Cut(user.id, 0) for user in people]
+    whole = training_set(people, cuts, bench.task_of, bench.backbone.tokenizer, bench.max_tokens, bench.pools, 3)
+    assert rows.rows == whole.rows
+    assert [people[owner].id for owner in rows.owner] == [whole.cuts[cut].user_id for cut in whole.cut]
+    assert rows.task == whole.task
+
+
+def test_the_newest_items_come_twice_and_oldest_first(bench, people):
+    rows = own_rows(bench, [Owner(user) for user in people[:2]], TEN, seed=0)
+    assert len(rows.rows) == 40
+    for number, user in enumerate(people[:2]):
+        ids = [rows.rows[i].id for i in rows.numbers()[number]]
+        last = [f"{user.id}@{place}" for place in range(len(user.history) - 10, len(user.history))]
+        assert ids == last + [name + "+" for name in last]
+    assert rows.used[0] == set(item_keys(people[0].history)[-10:])
+
+
+@pytest.fixture(scope="module")
+def roomy(bench):
+    """Rows of any length: the tiny tokenizer has a token a byte."""
+    return replace(bench, max_tokens=4000)
+
+
+def test_a_context_holds_the_nearest_earlier_item_and_the_profile_of_earlier_items(roomy):
+    user = headlines(6)
+    rows = own_rows(roomy, [Owner(user)], replace(TEN, items=3), seed=0)
+    plain, told = rows.rows[:3], rows.rows[3:]
+    for place, (one, two) in enumerate(zip(plain, told, strict=True), 3):
+        added = text(roomy, two).replace(text(roomy, one).removeprefix("<|user|>"), "")
+        assert f"HEAD{place - 1}" in added and "About the user" in added  # of equals the newest earlier one
+        assert all(f"alpha{later}" not in added and f"HEAD{later}" not in added for later in range(place, 6))
+        assert roomy.profile("lea", user.history[:place], None).text in added
+
+
+def test_an_item_or_later_items_changed_leave_the_context_alone_and_earlier_ones_do_not(roomy):
+    def context(user):
+        rows = own_rows(roomy, [Owner(user)], replace(TEN, items=2), seed=0)
+        return text(roomy, rows.rows[2]).rpartition("Write a headline: alpha4 beta4")[0]
+
+    same = Interaction("Write a headline: alpha4 beta4 gamma4", "OTHER", 5.0, "headline")
+    assert context(headlines(6)) == context(headlines(6, [(5, same)]))
+    twin = Interaction("Write a headline: alpha4 beta4 gamma4", "TWIN", 1.0, "headline")
+    assert "TWIN" in context(headlines(6, [(1, twin)])) and "TWIN" not in context(headlines(6))
+
+
+def test_the_first_item_has_nothing_before_it(bench):
+    rows = own_rows(bench, [Owner(headlines(1))], TEN, seed=0)
+    assert [row.ids for row in rows.rows[:1]] == [row.ids for row in rows.rows[1:]]
+
+
+def test_a_row_depends_on_its_owner_alone(bench, people):
+    together = own_rows(bench, [Owner(user) for user in people[:3]], TEN, seed=0)
+    alone = own_rows(bench, [Owner(people[1])], TEN, seed=0)
+    assert alone.rows == [together.rows[i] for i in together.numbers()[1]]
+
+
+def test_seen_items_are_left_out_wherever_they_stand(bench):
+    user = headlines(4)
+    first = own_rows(bench, [Owner(user)], ItemSettings(), seed=0)
+    grown = User("lea", user.history[1:] + headlines(7).history[4:])
+    rows = own_rows(bench, [Owner(grown)], ItemSettings(), seed=0, seen=first.used)
+    assert [text(bench, row).count(f"HEAD{n}") for n, row in zip((4, 5, 6), rows.rows, strict=True)] == [1, 1, 1]
+    twice = User("lea", user.history + user.history[:1])
+    assert len(own_rows(bench, [Owner(twice)], ItemSettings(), seed=0, seen=first.used).rows) == 1
+
+
+def test_owners_of_tasks_have_that_tasks_items_only(bench, people):
+    found = owners(people[:2], ("headline", "rating"), "task")
+    assert [owner.place for owner in found] == [(u.id, t) for u in people[:2] for t in ("headline", "rating")]
+    rows = own_rows(bench, found, replace(TEN, items=4), seed=0)
+    for number, owner in enumerate(found):
+        assert {rows.task[i] for i in rows.numbers()[number]} == {owner.task}
+    assert [owner.task for owner in owners(people[:2], (), "all")] == [None, None]
+    with pytest.raises(ValueError, match="name the tasks"):
+        owners(people, (), "task")
+
+
+def test_steps_have_the_batch_and_rate_of_their_task(bench, people):
+    found = owners(people[:2], ("headline", "rating"), "task")
+    rows = own_rows(bench, found, replace(TEN, items=4), seed=0)
+    pace = Pace(epochs=1, batch=16, rate=1e-4, batches={"rating": 3}, rates={"rating": 7e-4})
+    plan = own_plan(found, rows, pace)
+    assert plan.ids[:2] == (f"{people[0].id}/headline", f"{people[0].id}/rating")
+    assert plan.lengths == (1, 3, 1, 3) and plan.rates == (1e-4, 7e-4, 1e-4, 7e-4)
+    mixed = [Owner(people[0])]
+    with pytest.raises(ValueError, match=f"{people[0].id}.*a batch of its own.*scope"):
+        own_plan(mixed, own_rows(bench, mixed, ItemSettings(), seed=0), pace)
+
+
+def test_twenty_rows_in_batches_of_16_are_two_steps(bench, people):
+    rows = own_rows(bench, [Owner(people[0])], TEN, seed=0)
+    assert list(map(len, own_plan([Owner(people[0])], rows, Pace(epochs=1, batch=16, rate=1e-4)).steps[0])) == [16, 4]
+    assert STAGE_2_RATES.keys() == STAGE_2_BATCHES.keys() and STAGE_2_RATES["lamp_5"] == 1e-6
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"items": -1}, "items is -1"),
+        ({"context": "rga"}, "did you mean rag"),
+        ({"context": "rag_pag", "options": {"kk": 1}}, "options of rag_pag"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        ItemSettings(**given)
