@@ -55,7 +55,7 @@ def targets(plan: Plan) -> TargetSettings:
 def networks(seed: int, plan: Plan) -> Mapping[str, text_to_lora.Settings]:
     """The hypernetworks by the name of their row: the trunk end to end and by reconstruction, the additive one."""
     return {
-        "t2l": _network("sft", TRUNK, _train(seed, plan.trunk_steps, 4e-4)),
+        "t2l": _network("sft", TRUNK, _train(seed, plan.trunk_steps, 1e-4)),
         "t2l_additive": _network("sft", ADDITIVE, _train(seed, plan.additive_steps, 3e-3)),
         "t2l_z_score": _network("z_score", TRUNK, _train(seed, plan.reconstruction_steps, 1e-3)),
         "t2l_delta_w": _network("delta_w", TRUNK, _train(seed, plan.reconstruction_steps, 1e-3)),
