@@ -213,6 +213,11 @@ class Tailor:
             raise ValueError("no users to personalise" if twice is None else f"user {twice!a} is given twice")
         for template in sorted({profile.template for profile in profiles}):
             check(self.meta, template=template)
+        if self.use.k or self.use.source == "history":
+            raise ValueError(
+                f'this network is told source "{self.use.source}" with k = {self.use.k}: items of a history, not '
+                "a profile alone; `tailor eval` asks it, personalising is for networks told the profile, with k = 0"
+            )
         fits: list[Fit] = [fit(profile, self.meta.facets) for profile in profiles]
         roster = self.source.enrol_profiles([one.profile for one in fits])
         assert roster.adapters is not None

@@ -22,7 +22,7 @@ from tailorlm.backbone.model import Backbone
 from tailorlm.hypernet.checkpoint import from_pretrained, save_pretrained
 from tailorlm.hypernet.config import BadCheckpoint, Meta
 from tailorlm.hypernet.kinds import Network
-from tailorlm.methods import p2p
+from tailorlm.methods import p2p, p2p_inputs
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.source import Bench
 from tailorlm.profiles.norms import Norms
@@ -32,10 +32,13 @@ from tailorlm.profiles.norms import Norms
 class Use:
     """What a checkpoint's meta says under "use"; every field has a default, so that other people's meta serves.
 
-    `scope`: an adapter a user ("all") or one a user and task, of `tasks`. `fingerprint`: of the base; "" unknown.
+    `scope`: an adapter a user ("all") or one a user and task, of `tasks`. `source`, `k`: what the network is told.
+    `fingerprint`: of the base; "" unknown.
     """
 
     scope: Literal["all", "task"] = "all"
+    source: p2p_inputs.Told = "profile+items"
+    k: int = 0
     tasks: tuple[str, ...] = ()
     fingerprint: str = ""
     max_tokens: int = 1024
@@ -43,6 +46,10 @@ class Use:
     encoder: EncoderSettings | None = None
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     norms: Mapping[str, Norms] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """ValueError where source and k do not go together."""
+        p2p_inputs.check(self.source, self.k)
 
     @property
     def known(self) -> Known:
@@ -56,7 +63,8 @@ def use_of(
 ) -> Use:  # fmt: skip
     """What to save of a bench and its trained source. Addresses and cache folders are this machine's: left out."""
     return Use(
-        scope=source.settings.cuts.scope, tasks=tasks, fingerprint=fingerprint(bench.backbone),
+        scope=source.settings.cuts.scope, source=source.settings.source, k=source.settings.k, tasks=tasks,
+        fingerprint=fingerprint(bench.backbone),
         max_tokens=bench.max_tokens, profile=replace(profile, endpoint=None), encoder=replace(encoder, cache=""),
         labels=known.labels, norms=known.norms,
     )  # fmt: skip
@@ -145,7 +153,7 @@ def restore(bench: Bench, hypernet: Network, meta: Meta, use: Use) -> p2p.Source
         alpha=meta.scaling * meta.rank, rslora=False,
     )  # fmt: skip
     net = p2p.NetSettings(pool=hypernet.settings["pool"], head=hypernet.settings["head"])
-    settings = p2p.Settings(lora=lora, net=net, cuts=p2p.CutSettings(scope=use.scope))
+    settings = p2p.Settings(lora=lora, net=net, cuts=p2p.CutSettings(scope=use.scope), source=use.source, k=use.k)
     source = p2p.Source(bench, settings)
     source.restore(hypernet, meta.facets)
     return source

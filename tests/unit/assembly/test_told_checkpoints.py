@@ -1,0 +1,36 @@
+"""A checkpoint says what its network is told, and the network is told the same after loading."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tailorlm.assembly import build, checkpoints
+from tailorlm.assembly.recipes import read
+from tailorlm.hypernet.config import BadCheckpoint
+from tailorlm.tailor import Tailor
+
+
+@pytest.fixture(scope="module")
+def asked(tiny_recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "asked"
+    return build.train(read(tiny_recipe, ["methods.p2p.k=2", "methods.p2p.train.steps=2"]), folder)
+
+
+def test_k_and_source_come_back(asked: Path) -> None:
+    tailor = Tailor.from_pretrained(asked)
+    assert (tailor.use.k, tailor.use.source) == (2, "profile+items")
+    assert (tailor.source.settings.k, tailor.source.settings.source) == (2, "profile+items")
+
+
+def test_one_adapter_a_user_is_refused_where_there_is_one_a_query(asked: Path) -> None:
+    tailor = Tailor.from_pretrained(asked)
+    with pytest.raises(ValueError, match=r'told source "profile\+items" with k = 2: items of a history'):
+        tailor.personalize(history=[("Write a headline: news", "NEWS!")])
+
+
+def test_what_does_not_go_together_is_no_checkpoint(asked: Path) -> None:
+    _, meta = checkpoints.fetch(asked, None, None)
+    use = {**meta.recipe["use"], "source": "history"}
+    with pytest.raises(BadCheckpoint, match='source "history" retrieves nothing'):
+        checkpoints.read_use(replace(meta, recipe={**meta.recipe, "use": use}))
