@@ -34,10 +34,15 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
     Raises ValueError with the file and the line, or the override, that cannot be read.
     """
-    table = _read(Path(path))
+    return overridden(_read(Path(path)), overrides)
+
+
+def overridden(table: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """The table with the overrides put in, in their order. Raises ValueError with the one that cannot be."""
+    found = dict(table)
     for text in overrides:
-        table = _put(table, *override(text), f"--set {text}")
-    return table
+        found = _put(found, *override(text), f"--set {text}")
+    return found
 
 
 def override(text: str) -> tuple[list[str], Any]:
