@@ -1,22 +1,20 @@
-"""Profile-to-PEFT: a hypernetwork, trained over many users, turns a profile's vectors into a user's LoRA.
+"""Profile-to-PEFT: a hypernetwork, trained over many users, turns a profile's vectors into a user's adapter.
 
 One adapter a user (k = 0) from the profile of all tasks, or one a user and task, or with k > 0 items retrieved one a
 query, as in the paper; new users need one forward pass. What the network is told: p2p_inputs.py.
 Knows nothing of evaluation or serving. Source: P2P section 3; reference section 1.
 """
 
-import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from tailorlm.adapters.batch import Adapters
 from tailorlm.backbone.inject import Injector
-from tailorlm.data.cuts import Cut, sample_cuts, seen
 from tailorlm.data.records import Example, User
 from tailorlm.hypernet.kinds import Network
 from tailorlm.methods.batches import BatchSettings, batches, count_tokens
@@ -26,11 +24,13 @@ from tailorlm.methods.objectives import HypernetObjective, LossSettings
 from tailorlm.methods.p2p_inputs import Inputs, Told, check, item_facets
 from tailorlm.methods.p2p_network import MODES, fresh, settings_of
 from tailorlm.methods.p2p_network import NetSettings as NetSettings
+from tailorlm.methods.p2p_rows import CutSettings as CutSettings
+from tailorlm.methods.p2p_rows import ToldRows, cuts_of, told_rows
+from tailorlm.methods.peft import PeftSettings
 from tailorlm.methods.source import Bench, Needs, Roster, Start
 from tailorlm.profiles.encode import Encoder
 from tailorlm.profiles.profile import Profile
 from tailorlm.profiles.table import OnUnknown, VectorTable, build_table, facet_names
-from tailorlm.training.examples import TrainingSet, training_set
 from tailorlm.training.loop import Evaluate
 from tailorlm.training.loop import train as run
 from tailorlm.training.settings import TrainSettings
@@ -40,27 +40,18 @@ AT_ONCE = 512
 """Profiles that one pass of the network takes where adapters are made for users."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CutSettings:
-    """Profiles a training user gives: `count` random cuts that show at least `minimum` items (0: also none).
-
-    `scope`: one profile of "all" tasks, or one of each "task" (the paper's), which makes an adapter a user and task.
-    """
-
-    count: int = 3
-    minimum: int = 0
-    scope: Literal["all", "task"] = "all"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything of a P2P run; `lora`'s scale acts inside, exports fold it.
+    """Everything of a P2P run. `kind`: what users get: "lora" (in `lora`; its scale acts inside, exports fold it), or
+    another kind of adapter with its `options`.
 
     `source`: what the network is told of a user. `k` items are retrieved for each query: 0 makes an adapter a user,
     more make one a query. A "history" told to an attention pool is a vector an item.
     """
 
     lora: LoraSettings = field(default_factory=LoraSettings)
+    kind: str = "lora"
+    options: Mapping[str, Any] = field(default_factory=dict)
     net: NetSettings = field(default_factory=NetSettings)
     cuts: CutSettings = field(default_factory=CutSettings)
     loss: LossSettings = field(default_factory=LossSettings)
@@ -70,22 +61,34 @@ class Settings:
     k: int = 0
 
     def __post_init__(self) -> None:
-        """ValueError where source, k and pool do not go together."""
+        """ValueError where kind and options, or source, k and pool do not go together."""
+        if self.kind == "lora" and self.options:
+            raise ValueError(f'options {sorted(self.options)} with kind "lora": its settings are the table `lora`')
+        self.peft()
         check(self.source, self.k)
         if self.source == "history" and self.net.pool == "facets":
             raise ValueError(
                 'source "history" has no fixed slots, net.pool is "facets": expected "attention" or "single"'
             )
 
+    def peft(self) -> PeftSettings:
+        """The users' kind of adapter."""
+        return PeftSettings(kind=self.kind, options=asdict(self.lora) if self.kind == "lora" else self.options)
+
 
 class Source:
     """`hypernet` and `facets` are there after `prepare` (or `restore`)."""
 
     def __init__(self, bench: Bench, settings: Settings, start: Start | None = None) -> None:
-        """`start`: one LoRA (MT-LoRA) that the hypernetwork begins at for everybody; None begins at the base."""
+        """`start`: one LoRA (MT-LoRA) that the hypernetwork begins at for everybody; None begins at a fresh adapter.
+
+        ValueError for a `start` with another kind than LoRA.
+        """
+        if start is not None and settings.kind != "lora":
+            raise ValueError(f'kind is "{settings.kind}": it begins at its own fresh adapter, set start = "base"')
         self.bench, self.settings, self.start = bench, settings, start
         self.inputs = Inputs(bench.profile, bench.task_of, settings.source, settings.k)
-        self.space = settings.lora.space(bench.backbone)
+        self.space = settings.peft().space(bench.backbone)
         self.injector = Injector(bench.backbone.model, self.space)
         self.facets: tuple[str, ...] = ()
         self.hypernet: Network | None = None
@@ -100,13 +103,12 @@ class Source:
         `held` users, if any, are evaluated meanwhile in the same way and never trained on.
         """
         check_monitor(self.settings.train)
-        rows, profiles, owners = self.examples(users)
-        self.facets = self.slots(profiles)
-        table = self.table(profiles)
+        told = self.examples(users)
+        self.facets = self.slots(told.profiles)
+        table = self.table(told.profiles)
         network = self.build(table)
         objective = HypernetObjective(self.bench.backbone, self.injector, network, table, self.settings.loss)
-        units = [f"{owner:09d}" for owner in self.scoped(rows)[1]]
-        stream = batches(self.bench, rows, owners, self.settings.batch, self.settings.train.seed, units)
+        stream = batches(self.bench, told.rows, told.owners, self.settings.batch, self.settings.train.seed, told.units)
         evaluate = self.evaluation(network, held) if held else None
         try:
             run(
@@ -116,22 +118,20 @@ class Source:
             self.injector.clear()  # also after Ctrl-C: the model is others' too
         self.hypernet = network.eval()
 
-    def examples(self, users: Sequence[User]) -> tuple[TrainingSet, list[Profile], list[int]]:
-        """Rows after the users' cuts (N), the profiles before them, and each row's profile number (N)."""
-        bench, seed = self.bench, self.settings.train.seed
-        rows = training_set(
-            users, self.cuts(users), bench.task_of, bench.backbone.tokenizer, bench.max_tokens, bench.pools, seed
-        )
-        return rows, *self.profiles(users, rows)
+    def examples(self, users: Sequence[User]) -> ToldRows:
+        """The rows after the users' cuts, with what the network is told before them."""
+        cuts, seed, backbone = self.settings.cuts, self.settings.train.seed, self.bench.backbone
+        room = min(self.bench.max_tokens, backbone.max_tokens - self.space.virtual_tokens)
+        return told_rows(self.bench, self.inputs, users, cuts_of(users, cuts, seed), cuts.scope, room, seed)
 
     def evaluation(self, network: Network, held: Sequence[User]) -> Evaluate:
         """The loss of the `held` users' items under the adapters of their profiles, as `network` is then.
 
         Statements that only held users have find no slot: they are left out, as at use, and counted.
         """
-        rows, profiles, owners = self.examples(held)
-        asked = held_batches(self.bench, rows, owners, self.settings.train.seed)
-        table = self.table(profiles, "count")
+        told = self.examples(held)
+        asked = held_batches(self.bench, told.rows, told.owners, self.settings.train.seed)
+        table = self.table(told.profiles, "count")
 
         def evaluate() -> dict[str, float]:
             network.eval()  # the objective puts it back
@@ -140,38 +140,11 @@ class Source:
 
         return evaluate
 
-    def profiles(self, users: Sequence[User], rows: TrainingSet) -> tuple[list[Profile], list[int]]:
-        """What is told before the cuts, and for each row (N) the number of its own; with k > 0 each row has its own."""
-        by_id = {user.id: user for user in users}
-        wanted, owners = self.scoped(rows)
-        before = [seen(by_id[cut.user_id], cut) for cut, _ in wanted]
-        known = [self.inputs.known(cut.user_id, past, task) for (cut, task), past in zip(wanted, before, strict=True)]
-        if self.settings.k == 0:
-            return known, owners
-        asked = zip(rows.queries, owners, strict=True)
-        requests = [self.inputs.request(query, before[owner]) for query, owner in asked]
-        return self.inputs.asked([known[owner] for owner in owners], requests), list(range(len(owners)))
-
-    def scoped(self, rows: TrainingSet) -> tuple[list[tuple[Cut, str | None]], list[int]]:
-        """The different (cut, task or None for all) of the rows, and each row's number among them (N)."""
-        keys = [(cut, task if self.settings.cuts.scope == "task" else None) for cut, task in rows.asked]
-        number = {key: n for n, key in enumerate(dict.fromkeys(keys))}
-        return list(number), [number[key] for key in keys]
-
     def slots(self, profiles: Sequence[Profile]) -> tuple[str, ...]:
         """The facets with a place of their own: the profiles', and each retrieved item's; with pool facets only."""
         if self.settings.net.pool != "facets":
             return ()
         return tuple(sorted({*facet_names(profiles), *item_facets(self.settings.k)}))
-
-    def cuts(self, users: Iterable[User]) -> list[Cut]:
-        """The training cuts, drawn per user from the seed and the user's id: who else is there changes nothing."""
-        settings, seed = self.settings.cuts, self.settings.train.seed
-        return [
-            cut
-            for user in users
-            for cut in sample_cuts(user, settings.count, settings.minimum, random.Random(f"{seed}/{user.id}"))
-        ]
 
     def table(self, profiles: Sequence[Profile], on_unknown: OnUnknown = "error") -> VectorTable:
         """The profiles' vectors, on the model's device. UnknownFacets for a statement without a slot, or a count."""
@@ -187,12 +160,22 @@ class Source:
         return self.bench.encoder
 
     def build(self, table: VectorTable) -> Network:
-        """A fresh network for this table's slots, fitted on its profiles, beginning at `start`."""
-        settings = settings_of(self.settings.net, table, self.settings.lora.scaling, self.start is not None)
+        """A fresh network for this table's slots, fitted on its profiles, beginning at `start` or the kind's own."""
+        by_place = self.start is not None or not self.space.neutral_start
+        scaling = self.settings.lora.scaling if self.settings.kind == "lora" else 1.0
+        settings = settings_of(self.settings.net, table, scaling, by_place)
         network = fresh(self.space, settings, table, self.settings.train.seed)
-        if self.start is not None:
-            network.set_bias(self.start(()))
+        begin = self.start(()) if self.start is not None else self.begin()
+        if begin is not None:
+            network.set_bias(begin)
         return network
+
+    def begin(self) -> Adapters | None:
+        """A fresh adapter as its kind's options say; None for LoRA, which the network draws for itself."""
+        if self.settings.kind == "lora":
+            return None
+        peft, backbone = self.settings.peft(), self.bench.backbone
+        return peft.effective(self.space, peft.fresh(backbone, 1, self.settings.train.seed))
 
     def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
         """What is known from the whole history of each user; with scope "task" for each of `tasks`.

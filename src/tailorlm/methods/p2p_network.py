@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import torch
 
-from tailorlm.adapters.lora import LoraSpace
+from tailorlm.adapters.space import AdapterSpace
 from tailorlm.hypernet.kinds import Network, make
 from tailorlm.profiles.table import Mode, VectorTable
 
@@ -36,8 +36,8 @@ class NetSettings:
             raise ValueError(f'net.pool is {self.pool!r}; head "additive" reads fixed slots: expected "facets"')
 
 
-def settings_of(net: NetSettings, table: VectorTable, scaling: float, begins: bool) -> dict[str, Any]:
-    """What the network is made of, complete: a checkpoint keeps it. `begins`: at another source's LoRA."""
+def settings_of(net: NetSettings, table: VectorTable, scaling: float, by_place: bool) -> dict[str, Any]:
+    """What the network is made of, complete: a checkpoint keeps it. `by_place`: layers begin apart."""
     common = {
         "encoder_size": table.unique.shape[1], "scaling": scaling, "head": net.head, "pool": net.pool,
         "slots": table.ids.shape[1] if net.pool == "facets" else 1, "components": net.components,
@@ -45,10 +45,10 @@ def settings_of(net: NetSettings, table: VectorTable, scaling: float, begins: bo
     if net.head == "additive":
         return common
     own = {name: getattr(net, name) for name in ("latent", "head_in", "unit_norm", "dropout", "queries")}
-    return common | own | {"bias": "layer" if begins else "shared"}
+    return common | own | {"bias": "layer" if by_place else "shared"}
 
 
-def fresh(space: LoraSpace, settings: dict[str, Any], table: VectorTable, seed: int) -> Network:
+def fresh(space: AdapterSpace, settings: dict[str, Any], table: VectorTable, seed: int) -> Network:
     """A network on the table's device, its weights drawn by the seed, fitted on the table's profiles."""
     torch.manual_seed(seed)
     network = make(space, settings).to(table.ids.device)

@@ -117,10 +117,10 @@ def test_each_held_row_is_judged_under_its_own_users_adapter(bench, people, tmp_
     source = profiled(bench, steps=3, monitor="")
     source.prepare(people[:4], tmp_path / "run")
     held = people[4:]
-    rows, profiles, owners = source.examples(held)
-    asked = held_batches(bench, rows, owners, TRAIN.seed)
-    adapters = source.enrol_profiles(profiles).adapters
-    by_id = {(row.id, owner): row for row, owner in zip(rows.rows, owners, strict=True)}
+    told = source.examples(held)
+    asked = held_batches(bench, told.rows, told.owners, TRAIN.seed)
+    adapters = source.enrol_profiles(told.profiles).adapters
+    by_id = {(row.id, owner): row for row, owner in zip(told.rows.rows, told.owners, strict=True)}
     losses = []
     for batch in asked:
         for name, owner in zip(batch.ids, batch.index.tolist(), strict=True):

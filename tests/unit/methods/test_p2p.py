@@ -13,8 +13,8 @@ from tailorlm.demo.answering import shuffled
 from tailorlm.methods import p2p
 from tailorlm.methods.batches import BatchSettings
 from tailorlm.methods.objectives import LossSettings, SharedLora
+from tailorlm.methods.p2p_rows import cuts_of, told_rows
 from tailorlm.methods.source import shared_start
-from tailorlm.training.examples import training_set
 from tailorlm.training.settings import TrainSettings
 
 TRAIN = TrainSettings(steps=8, learning_rate=5e-3, warmup=0.0, save_every=0, line_seconds=1e9)
@@ -65,9 +65,8 @@ def test_permuting_users_permutes_adapters(trained, people):
 def test_a_batch_trains_each_row_with_its_own_users_adapter(bench, people):
     """The published code gave every row the first user's adapter: gradients would then be equal for all users."""
     source = p2p.Source(bench, settings(steps=3))
-    cuts = source.cuts(people)
-    rows = training_set(people, cuts, bench.task_of, bench.backbone.tokenizer, bench.max_tokens)
-    profiles, owners = source.profiles(people, rows)
+    told = source.examples(people)
+    rows, profiles, owners = told.rows, told.profiles, told.owners
     source.facets = p2p.facet_names(profiles)
     table = source.table(profiles)
     torch.manual_seed(0)
@@ -97,8 +96,7 @@ def test_profiles_hold_nothing_of_the_target_or_the_future(bench, people):
     earlier = replace(user, history=(other,) * 9 + user.history[9:])
 
     def made(person):
-        rows = training_set([person], [cut], bench.task_of, bench.backbone.tokenizer, bench.max_tokens)
-        return source.profiles([person], rows)[0][0]
+        return told_rows(bench, source.inputs, [person], [cut], "all", bench.max_tokens, 0).profiles[0]
 
     assert made(user) == made(later)
     assert made(user) != made(earlier)
@@ -109,9 +107,9 @@ def test_profiles_hold_nothing_of_the_target_or_the_future(bench, people):
     assert seen(user, cut) == user.history[:10]
 
 
-def test_cuts_of_a_user_do_not_depend_on_company(bench, people):
-    source = p2p.Source(bench, settings())
-    assert [c for c in source.cuts(people) if c.user_id == people[2].id] == source.cuts([people[2]])
+def test_cuts_of_a_user_do_not_depend_on_company(people):
+    drawn = cuts_of(people, settings().cuts, 0)
+    assert [cut for cut in drawn if cut.user_id == people[2].id] == cuts_of([people[2]], settings().cuts, 0)
 
 
 def test_a_start_is_everybodys_adapter_before_training(bench, people):

@@ -11,6 +11,7 @@ from tailorlm.methods import p2p
 from tailorlm.methods.batches import BatchSettings, batches
 from tailorlm.methods.objectives import LossSettings
 from tailorlm.methods.p2p_inputs import NOTHING, Inputs, item_facets
+from tailorlm.methods.p2p_rows import told_rows
 from tailorlm.training.examples import training_set
 from tailorlm.training.settings import TrainSettings
 
@@ -35,10 +36,9 @@ def rows_of(bench, user, position):
 def told_of(bench, user, position, told, k, scope="all"):
     """What is told before each row after the cut, by the row's place in the history."""
     source = p2p.Source(bench, settings(told, k, scope=scope))
-    rows = rows_of(bench, user, position)
-    profiles, owners = source.profiles([user], rows)
-    places = [int(query.id.rpartition("@")[2]) for query in rows.queries]
-    return {place: profiles[owner] for place, owner in zip(places, owners, strict=True)}
+    rows = told_rows(bench, source.inputs, [user], [Cut(user.id, position)], scope, bench.max_tokens, 0)
+    places = [int(query.id.rpartition("@")[2]) for query in rows.rows.queries]
+    return {place: rows.profiles[owner] for place, owner in zip(places, rows.owners, strict=True)}
 
 
 @pytest.fixture(scope="module")
@@ -148,10 +148,9 @@ def test_rows_are_drawn_as_with_an_adapter_a_user(bench, people):
     drawn = []
     for told, k in (("profile", 0), ("profile+items", 2)):
         source = p2p.Source(bench, settings(told, k))
-        rows, profiles, owners = source.examples(people)
-        assert len(profiles) == (len(rows.rows) if k else len(set(owners)))
-        units = [f"{owner:09d}" for owner in source.scoped(rows)[1]]
-        stream = batches(bench, rows, owners, source.settings.batch, 0, units)
+        found = source.examples(people)
+        assert len(found.profiles) == (len(found.rows.rows) if k else len(set(found.owners)))
+        stream = batches(bench, found.rows, found.owners, source.settings.batch, 0, found.units)
         drawn.append([next(stream).ids for _ in range(4)])
     assert drawn[0] == drawn[1]
 

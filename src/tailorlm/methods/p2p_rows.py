@@ -1,0 +1,77 @@
+"""Rows to train P2P on, each with what the network is told before it: cut points, profiles, and whose turn it is.
+
+Knows nothing of networks or vectors. Source: design section 2 (cut points); P2P section 3.2; reference section 1.
+"""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tailorlm.data.cuts import Cut, sample_cuts, seen
+from tailorlm.data.records import User
+from tailorlm.methods.p2p_inputs import Inputs
+from tailorlm.methods.source import Bench
+from tailorlm.profiles.profile import Profile
+from tailorlm.training.examples import TrainingSet, training_set
+
+Scope = Literal["all", "task"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutSettings:
+    """Profiles a training user gives: `count` random cuts that show at least `minimum` items (0: also none).
+
+    `scope`: one profile of "all" tasks, or one of each "task" (the paper's), which makes an adapter a user and task.
+    """
+
+    count: int = 3
+    minimum: int = 0
+    scope: Scope = "all"
+
+
+@dataclass(frozen=True)
+class ToldRows:
+    """N rows; row i is told `profiles[owners[i]]`, and rows of one of `units` (N) take turns as one user."""
+
+    rows: TrainingSet
+    profiles: list[Profile]
+    owners: list[int]
+    units: list[str]
+
+
+def cuts_of(users: Iterable[User], settings: CutSettings, seed: int) -> list[Cut]:
+    """The cuts, drawn per user from the seed and the user's id: who else is there changes nothing."""
+    return [
+        cut
+        for user in users
+        for cut in sample_cuts(user, settings.count, settings.minimum, random.Random(f"{seed}/{user.id}"))
+    ]
+
+
+def told_rows(
+    bench: Bench, inputs: Inputs, users: Sequence[User], cuts: Sequence[Cut], scope: Scope, max_tokens: int, seed: int
+) -> ToldRows:
+    """A row for every item after the cuts; what it is told comes from before its cut.
+
+    With k > 0 each row has its own, found for its own query; else those of one cut (and task) share it. Either way
+    those take turns as one user.
+    """
+    rows = training_set(users, cuts, bench.task_of, bench.backbone.tokenizer, max_tokens, bench.pools, seed)
+    by_id = {user.id: user for user in users}
+    wanted, owners = scoped(rows, scope)
+    units = [f"{owner:09d}" for owner in owners]
+    before = [seen(by_id[cut.user_id], cut) for cut, _ in wanted]
+    known = [inputs.known(cut.user_id, past, task) for (cut, task), past in zip(wanted, before, strict=True)]
+    if inputs.k == 0:
+        return ToldRows(rows, known, owners, units)
+    asked = zip(rows.queries, owners, strict=True)
+    requests = [inputs.request(query, before[owner]) for query, owner in asked]
+    return ToldRows(rows, inputs.asked([known[owner] for owner in owners], requests), list(range(len(owners))), units)
+
+
+def scoped(rows: TrainingSet, scope: Scope) -> tuple[list[tuple[Cut, str | None]], list[int]]:
+    """The different (cut, task or None for all) of the rows, and each row's number among them (N)."""
+    keys = [(cut, task if scope == "task" else None) for cut, task in rows.asked]
+    number = {key: n for n, key in enumerate(dict.fromkeys(keys))}
+    return list(number), [number[key] for key in keys]
