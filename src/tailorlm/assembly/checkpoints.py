@@ -24,6 +24,7 @@ from tailorlm.hypernet.config import BadCheckpoint, Meta
 from tailorlm.hypernet.kinds import Network
 from tailorlm.methods import p2p, p2p_inputs
 from tailorlm.methods.lora import LoraSettings
+from tailorlm.methods.peft import PeftSettings
 from tailorlm.methods.source import Bench
 from tailorlm.profiles.norms import Norms
 
@@ -33,12 +34,15 @@ class Use:
     """What a checkpoint's meta says under "use"; every field has a default, so that other people's meta serves.
 
     `scope`: an adapter a user ("all") or one a user and task, of `tasks`. `source`, `k`: what the network is told.
+    `kind`, `options`: of adapters other than LoRA.
     `fingerprint`: of the base; "" unknown.
     """
 
     scope: Literal["all", "task"] = "all"
     source: p2p_inputs.Told = "profile+items"
     k: int = 0
+    kind: str = "lora"
+    options: Mapping[str, Any] = field(default_factory=dict)
     tasks: tuple[str, ...] = ()
     fingerprint: str = ""
     max_tokens: int = 1024
@@ -50,6 +54,7 @@ class Use:
     def __post_init__(self) -> None:
         """ValueError where source and k do not go together."""
         p2p_inputs.check(self.source, self.k)
+        PeftSettings(kind=self.kind, options=self.options)
 
     @property
     def known(self) -> Known:
@@ -64,6 +69,7 @@ def use_of(
     """What to save of a bench and its trained source. Addresses and cache folders are this machine's: left out."""
     return Use(
         scope=source.settings.cuts.scope, source=source.settings.source, k=source.settings.k, tasks=tasks,
+        kind=source.settings.kind, options=source.settings.options,
         fingerprint=fingerprint(bench.backbone),
         max_tokens=bench.max_tokens, profile=replace(profile, endpoint=None), encoder=replace(encoder, cache=""),
         labels=known.labels, norms=known.norms,
@@ -124,7 +130,7 @@ def check_base(meta: Meta, use: Use, backbone: Backbone) -> None:
     compared.
     """
     try:
-        sites = backbone.sites(sorted({site.module for site in meta.sites}))
+        sites = backbone.sites(sorted({site.module for site in meta.sites})) if meta.sites else ()
     except ValueError as error:
         raise BadCheckpoint(f"this checkpoint was made for {meta.base_id}; {error}") from None
     if tuple(sites) != tuple(meta.sites):
@@ -147,13 +153,19 @@ def places(sites: Sequence[Site]) -> str:
 
 
 def restore(bench: Bench, hypernet: Network, meta: Meta, use: Use) -> p2p.Source:
-    """The method with the trained network in it."""
-    lora = LoraSettings(
+    """The method with the trained network in it. BadCheckpoint where the base has other places for its adapters."""
+    lora = LoraSettings() if use.kind != "lora" else LoraSettings(
         targets=tuple(sorted({site.module for site in meta.sites})), rank=meta.rank,
         alpha=meta.scaling * meta.rank, rslora=False,
     )  # fmt: skip
     net = p2p.NetSettings(pool=hypernet.settings["pool"], head=hypernet.settings["head"])
-    settings = p2p.Settings(lora=lora, net=net, cuts=p2p.CutSettings(scope=use.scope), source=use.source, k=use.k)
+    settings = p2p.Settings(
+        lora=lora, kind=use.kind, options=use.options, net=net, cuts=p2p.CutSettings(scope=use.scope),
+        source=use.source, k=use.k,
+    )  # fmt: skip
     source = p2p.Source(bench, settings)
+    if source.space != hypernet.space:
+        made, found = hypernet.space.shapes(), source.space.shapes()
+        raise BadCheckpoint(f"this checkpoint makes adapters of {made}; {bench.backbone.id} takes {found}")
     source.restore(hypernet, meta.facets)
     return source

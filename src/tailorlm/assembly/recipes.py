@@ -154,6 +154,8 @@ def check_start(recipe: Recipe) -> None:
     for name in ("p2p", "oppu"):
         if name not in recipe.methods or (name == "p2p" and recipe.start == "base"):
             continue
+        if name == "p2p" and (kind := method(recipe, name).kind) != "lora":
+            raise ValueError(f'methods.p2p.kind is "{kind}" and cannot begin at MT-LoRA, a LoRA: set start = "base"')
         own = method(recipe, name).lora
         ranks = (own.rank, shared.rank) if name == "p2p" else (0, 0)
         if set(own.targets) != set(shared.targets) or ranks[0] != ranks[1]:
