@@ -103,7 +103,7 @@ class Tailor:
         encoder = make_encoder(settings, backbone)
         check(meta, encoder_id=encoder.id, encoder_size=encoder.size)
         profilers = make_profilers(replace(use.profile, endpoint=endpoint), use.known, backbone)
-        bench = make_bench(backbone, one_by_one(profilers, ()), encoder, use.max_tokens)
+        bench = make_bench(backbone, one_by_one(profilers, ()), encoder, use.max_tokens, use.template)
         return cls(checkpoints.restore(bench, hypernet, meta, use), meta, profilers, use)
 
     @classmethod

@@ -13,9 +13,9 @@ import torch
 
 from tailorlm.adapters.lora import LoraSpace
 from tailorlm.assembly import hub
-from tailorlm.assembly.datasets import task_of
 from tailorlm.assembly.profilers import Known, Profilers, make
 from tailorlm.assembly.recipes import BaseSettings, EncoderSettings, ProfileSettings
+from tailorlm.assembly.wordings import asked_as
 from tailorlm.backbone.generate import generate
 from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.model import Backbone, pick_device
@@ -131,6 +131,8 @@ def make_profilers(settings: ProfileSettings, known: Known, backbone: Backbone) 
     return make(settings, known, complete, backbone.id)
 
 
-def make_bench(backbone: Backbone, profile: Profiler, encoder: Encoder | None, max_tokens: int) -> Bench:
-    """The bench of all methods; rows are at most as long as the model's positions."""
-    return Bench(backbone, task_of, profile, encoder, min(max_tokens, backbone.max_tokens))
+def make_bench(
+    backbone: Backbone, profile: Profiler, encoder: Encoder | None, max_tokens: int, template: str = "official"
+) -> Bench:
+    """The bench of all methods, asked in the words of `template`; rows are at most as long as the model's positions."""
+    return Bench(backbone, asked_as(template), profile, encoder, min(max_tokens, backbone.max_tokens))

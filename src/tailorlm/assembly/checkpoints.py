@@ -17,7 +17,7 @@ from tailorlm.adapters.sites import Site
 from tailorlm.assembly import hub
 from tailorlm.assembly.benches import fingerprint
 from tailorlm.assembly.profilers import Known
-from tailorlm.assembly.recipes import EncoderSettings, ProfileSettings, plain
+from tailorlm.assembly.recipes import EncoderSettings, ProfileSettings, TaskSettings, plain
 from tailorlm.backbone.model import Backbone
 from tailorlm.hypernet.checkpoint import from_pretrained, save_pretrained
 from tailorlm.hypernet.config import BadCheckpoint, Meta
@@ -35,7 +35,7 @@ class Use:
 
     `scope`: an adapter a user ("all") or one a user and task, of `tasks`. `source`, `k`: what the network is told.
     `kind`, `options`: of adapters other than LoRA.
-    `fingerprint`: of the base; "" unknown.
+    `template`: the words in which tasks are asked. `fingerprint`: of the base; "" unknown.
     """
 
     scope: Literal["all", "task"] = "all"
@@ -44,6 +44,7 @@ class Use:
     kind: str = "lora"
     options: Mapping[str, Any] = field(default_factory=dict)
     tasks: tuple[str, ...] = ()
+    template: str = "official"
     fingerprint: str = ""
     max_tokens: int = 1024
     profile: ProfileSettings = field(default_factory=ProfileSettings)
@@ -52,8 +53,9 @@ class Use:
     norms: Mapping[str, Norms] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """ValueError where source and k do not go together."""
+        """ValueError where source and k do not go together, and for an unknown template."""
         p2p_inputs.check(self.source, self.k)
+        TaskSettings(template=self.template)
         PeftSettings(kind=self.kind, options=self.options)
 
     @property

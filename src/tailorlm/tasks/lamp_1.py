@@ -37,10 +37,15 @@ def prompt(text: str) -> Prompt:
 
 def query(text: str) -> str:
     """Both candidates' titles. ValueError for an input that does not name them in the official form."""
-    found = CANDIDATES.fullmatch(prompt(text).tail.removeprefix(CLOSING))
+    return " ".join(candidates(prompt(text)))
+
+
+def candidates(asked: Prompt) -> tuple[str, str]:
+    """The titles of the two candidates of a prompt. ValueError where it does not name them in the official form."""
+    found = CANDIDATES.fullmatch(asked.tail.removeprefix(CLOSING))
     if found is None:
         raise ValueError('task lamp_1: an input does not end as the official \'[1]: "..." [2]: "..."\'')
-    return f"{found[1]} {found[2]}"
+    return found[1], found[2]
 
 
 def pair(item: Interaction, pool: Sequence[Interaction], rng: Random) -> Pair | None:

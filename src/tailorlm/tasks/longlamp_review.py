@@ -26,20 +26,19 @@ def prompt(text: str) -> Prompt:
 
 def document(item: Interaction) -> str:
     """The product's description and the review."""
-    return f"{_parts(item)[1]} {item.output}".strip()
+    return f"{parts(prompt(item.input))[1]} {item.output}".strip()
 
 
 def shown(item: Interaction) -> str:
     """The three parts and the review, a line each; an empty part has no line."""
-    named = zip(("Rating", "Product", "Summary", "Review"), (*_parts(item), item.output), strict=True)
+    named = zip(("Rating", "Product", "Summary", "Review"), (*parts(prompt(item.input)), item.output), strict=True)
     return "\n".join(f"{name}: {text}" for name, text in named if text.strip())
 
 
-def _parts(item: Interaction) -> tuple[str, str, str]:
-    """(rating, product, summary); an item in another form is all product."""
-    found = prompt(item.input)
-    rating = found.head.removeprefix(RATING).removesuffix(PRODUCT)
-    return rating, found.body, found.tail.removeprefix(SUMMARY).removesuffix('".')
+def parts(asked: Prompt) -> tuple[str, str, str]:
+    """(rating, product, summary) of a prompt; one in another form is all product."""
+    rating = asked.head.removeprefix(RATING).removesuffix(PRODUCT)
+    return rating, asked.body, asked.tail.removeprefix(SUMMARY).removesuffix('".')
 
 
 TASK = Task(
