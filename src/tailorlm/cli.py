@@ -42,6 +42,7 @@ Set = Annotated[list[str] | None, typer.Option("--set", help="Change a setting: 
 Data = Annotated[Path | None, typer.Option(help="Where the data are: the recipe's data.root.")]
 Run = Annotated[Path | None, typer.Option("--out", help="The run's folder; runs/ and the recipe's name by default.")]
 Resume = Annotated[bool, typer.Option(help="Go on with a run that was stopped.")]
+Limit = Annotated[int, typer.Option(min=0, help="At most so many queries of each task and split; 0 is all.")]
 Task = Annotated[str | None, typer.Option(help="The task, where the network has an adapter for each.")]
 Base = Annotated[str | None, typer.Option(help="Where the base model is, if not where the checkpoint says.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
@@ -100,17 +101,15 @@ def train(
     raise typer.Exit(show(run(recipe, set or [], data, out, resume), as_json))
 
 
-@app.command(epilog=example("tailor eval recipes/movie_tagging.toml --data ../shared/data"))
+@app.command(epilog=example("tailor eval recipes/movie_tagging.toml --data ../shared/data --limit 100"))
 def eval(
-    recipe: Recipe, set: Set = None, data: Data = None, out: Run = None, resume: Resume = False, as_json: AsJson = False
-) -> None:
-    """Compare the methods on users never seen.
-
-    Base, MT-LoRA, P2P, P2P with shuffled profiles, and floors; trains first where needed.
-    """
+    recipe: Recipe, set: Set = None, data: Data = None, out: Run = None, resume: Resume = False, limit: Limit = 0,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Compare the recipe's methods and contexts on users never seen; trains first where needed."""
     from tailorlm.commands.evaluate import run
 
-    raise typer.Exit(show(run(recipe, set or [], data, out, resume), as_json))
+    raise typer.Exit(show(run(recipe, set or [], data, out, resume, limit), as_json))
 
 
 @app.command(epilog=example("tailor personalize runs/movie_tagging/checkpoint users.jsonl --out adapters"))

@@ -1,12 +1,11 @@
 """From a recipe to a trained hypernetwork in a run's folder: MT-LoRA first where P2P begins at it.
 
 Knows nothing of evaluation. The folder: recipe.toml, run.json, mt_lora/ and p2p/ (training), shared/ (MT-LoRA as a
-PEFT folder), checkpoint/. Source: design section 2; P2P section 3.
+PEFT folder), checkpoint/, prepared/ (seconds). Source: design section 2; P2P section 3.
 """
 
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,14 @@ from tailorlm.adapters.batch import Adapters
 from tailorlm.adapters.peft_files import save_peft
 from tailorlm.assembly import checkpoints, runs
 from tailorlm.assembly.benches import load_base, make_bench, make_encoder, make_profilers, truncated
-from tailorlm.assembly.datasets import training_users, validation_users
+from tailorlm.assembly.datasets import pools, training_users, validation_users
 from tailorlm.assembly.profilers import Known, Profilers, learn, one_by_one
 from tailorlm.assembly.recipes import Recipe, method, plain
+from tailorlm.assembly.spent import spending, spent
+from tailorlm.data.problems import Report
 from tailorlm.data.records import User
 from tailorlm.methods import mt_lora, p2p
-from tailorlm.methods.source import Bench, shared_start
+from tailorlm.methods.source import Bench, Profiler, shared_start
 
 CHECKPOINT, SHARED = "checkpoint", "shared"
 
@@ -30,22 +31,31 @@ class Built:
 
     recipe: Recipe
     bench: Bench
-    users: list[User]
-    held: list[User]
+    users: Sequence[User]
+    held: Sequence[User]
     known: Known
     profilers: Profilers
-    notes: dict[str, int]
+    notes: Mapping[str, int]
 
 
 def assemble(recipe: Recipe) -> Built:
     """The base, the encoder, the training users and their profiler, which knows nothing of the held ones."""
     everybody, report = training_users(recipe.data, recipe.seed)
     users, held = validation_users(everybody, recipe.data.validation, recipe.seed)
+    return put_together(recipe, users, held, report, lambda profilers: one_by_one(profilers, everybody))
+
+
+def put_together(
+    recipe: Recipe, users: Sequence[User], held: Sequence[User], report: Report,
+    profiler: Callable[[Profilers], Profiler],
+) -> Built:  # fmt: skip
+    """The base and the encoder, with these users; `profiler` makes profiles one by one out of profiles of many."""
     backbone = load_base(recipe.base)
     known = learn(recipe.profile, users)
     profilers = make_profilers(recipe.profile, known, backbone)
     encoder = make_encoder(recipe.encoder, backbone)
-    bench = make_bench(backbone, one_by_one(profilers, everybody), encoder, recipe.max_tokens, recipe.tasks.template)
+    bench = make_bench(backbone, profiler(profilers), encoder, recipe.max_tokens)
+    bench = replace(bench, pools=pools(users))
     notes = {**report.notes, **({"problems left out": report.count} if report.count else {})}
     return Built(recipe, bench, users, held, known, profilers, notes)
 
@@ -55,21 +65,17 @@ def train(recipe: Recipe, directory: Path, resume: bool = False) -> Path:
     training loop raises them; `resume` continues a run that was stopped.
     """
     runs.check_run(directory, recipe)
-    start = time.perf_counter()
     built = assemble(recipe)
     runs.open_run(directory, recipe)  # only now: what cannot start leaves no folder behind
     shared = train_shared(built, directory, resume)
-    source = p2p.Source(built.bench, method(recipe, "p2p"), shared_start(shared) if recipe.start == "mt_lora" else None)
-    source.prepare(built.users, directory / "p2p", resume, built.held)
-    save(built, source, directory / CHECKPOINT)
-    runs.write_json(directory / runs.RUN, described(built, source, time.perf_counter() - start))
-    return directory / CHECKPOINT
+    return train_network(built, directory, resume, shared if recipe.start == "mt_lora" else None)
 
 
 def train_shared(built: Built, directory: Path, resume: bool) -> Adapters:
     """MT-LoRA, trained and saved as a PEFT folder; one adapter."""
     source = mt_lora.Source(built.bench, method(built.recipe, "mt_lora"))
-    source.prepare(built.users, directory / "mt_lora", resume, built.held)
+    with spending(costs(directory, "mt_lora")):
+        source.prepare(built.users, directory / "mt_lora", resume, built.held)
     adapters = source.enrol(built.users[:1]).adapters
     assert adapters is not None
     backbone = built.bench.backbone
@@ -77,11 +83,26 @@ def train_shared(built: Built, directory: Path, resume: bool) -> Adapters:
     return adapters
 
 
+def train_network(built: Built, directory: Path, resume: bool, shared: Adapters | None) -> Path:
+    """P2P's hypernetwork, which begins at `shared` (None: at the base), and its checkpoint's folder."""
+    source = p2p.Source(built.bench, method(built.recipe, "p2p"), shared_start(shared) if shared is not None else None)
+    with spending(costs(directory, "p2p")):
+        source.prepare(built.users, directory / "p2p", resume, built.held)
+    save(built, source, directory / CHECKPOINT)
+    seconds = sum(spent(costs(directory, name)) or 0.0 for name in ("mt_lora", "p2p"))
+    runs.write_json(directory / runs.RUN, described(built, source, seconds))
+    return directory / CHECKPOINT
+
+
+def costs(directory: Path, name: str) -> Path:
+    """Where the seconds are kept that preparing a source took."""
+    return directory / "prepared" / f"{name}.json"
+
+
 def save(built: Built, source: p2p.Source, directory: Path) -> None:
     """The trained network with its meta."""
     recipe, tasks = built.recipe, tasks_of(built.users)
     use = checkpoints.use_of(built.bench, source, recipe.profile, recipe.encoder, built.known, tasks)
-    use = replace(use, template=recipe.tasks.template)
     template = built.profilers([User("", ())], None)[0].template
     about = {"recipe": plain(recipe), **runs.provenance(recipe.seed)}
     checkpoints.save(directory, source, checkpoints.meta_of(built.bench, source, template, use, about))

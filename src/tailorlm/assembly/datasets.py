@@ -53,7 +53,7 @@ def training_users(settings: DataSettings, seed: int) -> tuple[list[User], Repor
         users = [lengthened(user, answered.get(user.id, [])) for user in users]
     users = users[: settings.users or None]
     if not any(user.history for user in users):
-        raise ValueError(f"{_path(settings, settings.train)}: no training user has any history")
+        raise ValueError(f"{where(settings, settings.train)}: no training user has any history")
     return users, report
 
 
@@ -73,7 +73,7 @@ def dev_users(settings: DataSettings, seed: int) -> People:
     found = [split_off(user, answered.get(user.id, []), settings.held) for user in users]
     kept = [(user, queries) for user, queries in found if queries][: settings.dev_users or None]
     if not kept:
-        raise ValueError(f"{_path(settings, settings.dev or '')}: no dev user has a query with an answer")
+        raise ValueError(f"{where(settings, settings.dev or '')}: no dev user has a query with an answer")
     return People([], [user for user, _ in kept], [query for _, queries in kept for query in queries], report)
 
 
@@ -107,10 +107,34 @@ def hold_out(users: Sequence[User], share: float, seed: int, name: str = "holdou
 
     Draws of different names are independent.
     """
-    drawn = {user.id: random.Random(f"{seed}/{name}/{user.id}").random() for user in users}
-    count = max(1, round(share * len(users)))
-    held = set(sorted(drawn, key=lambda id: (drawn[id], id))[:count])
+    held = held_ids([user.id for user in users], share, seed, name)
     return [user for user in users if user.id not in held], [user for user in users if user.id in held]
+
+
+def held_ids(ids: Sequence[str], share: float, seed: int, name: str = "holdout") -> frozenset[str]:
+    """A seeded share of the ids, at least one."""
+    drawn = {id: random.Random(f"{seed}/{name}/{id}").random() for id in ids}
+    return frozenset(sorted(drawn, key=lambda id: (drawn[id], id))[: max(1, round(share * len(ids)))])
+
+
+def pools(users: Sequence[User]) -> dict[str | None, tuple[Interaction, ...]]:
+    """Training users' items of the tasks whose pairs need other users' items (LaMP-1's negatives); others need none."""
+    needy = {item.task for user in users for item in user.history if not _alone(item)}
+    found: dict[str | None, list[Interaction]] = {task: [] for task in needy}
+    for user in users if needy else ():
+        for item in user.history:
+            if item.task in needy:
+                found[item.task].append(item)
+    return {task: tuple(items) for task, items in found.items()}
+
+
+def _alone(item: Interaction) -> bool:
+    """Whether the item makes its pair, or none, without other users' items."""
+    try:
+        task_of(item.task).pair(item, (), random.Random(0))
+    except ValueError:
+        return False
+    return True
 
 
 def asked(dataset: Dataset) -> dict[str, list[Example]]:
@@ -162,10 +186,10 @@ def _pair(task: Task, item: Interaction) -> tuple[str, str] | None:
 
 
 def _load(settings: DataSettings, path: str, split: str | None, report: Report) -> Dataset:
-    return load(_path(settings, path), settings.on_error, report, split)
+    return load(where(settings, path), settings.on_error, report, split)
 
 
-def _path(settings: DataSettings, path: str) -> Path:
+def where(settings: DataSettings, path: str) -> Path:
     if not (settings.root or path):
         raise ValueError("data.root and data.train are empty: name the users' file in the recipe, or give --data")
     return Path(settings.root) / path if path else Path(settings.root)

@@ -10,14 +10,13 @@ from typing import Any, Literal, cast
 
 from tailorlm import recipe as toml
 from tailorlm.assembly import scales
+from tailorlm.assembly.compared import EvalSettings, compared
 from tailorlm.methods.held import check_monitor
 from tailorlm.plugins import find
 from tailorlm.profiles.encode import MINILM
 from tailorlm.profiles.endpoint import Settings as EndpointSettings
 from tailorlm.profiles.templates import Template
 from tailorlm.training.settings import TrainSettings
-
-ROWS = ("base", "base_profile", "mt_lora", "p2p", "p2p_shuffled", "oppu")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,35 +94,6 @@ class EncoderSettings:
     cache: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvalSettings:
-    """`tailor eval`: its rows, how many users OPPU trains, rows at once, and draws of the bootstrap."""
-
-    rows: tuple[str, ...] = ("base", "mt_lora", "p2p", "p2p_shuffled")
-    oppu_users: int = 32
-    batch: int = 32
-    users_at_once: int = 256
-    resamples: int = 1000
-
-    def __post_init__(self) -> None:
-        odd = [row for row in self.rows if row not in ROWS]
-        if odd or not self.rows:
-            raise ValueError(f"eval.rows has {odd}; there are: {', '.join(ROWS)}")
-        for name in ("oppu_users", "batch", "users_at_once", "resamples"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"eval.{name} is {getattr(self, name)}; expected at least 1")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSettings:
-    """`template`: the words in which tasks are asked, a file of templates/. ValueError with those that there are."""
-
-    template: str = "official"
-
-    def __post_init__(self) -> None:
-        find("templates", self.template)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A whole run. `start`: P2P begins at MT-LoRA, or at the base. `max_tokens`: prompt and answer together."""
@@ -133,10 +103,10 @@ class Recipe:
     start: Literal["mt_lora", "base"] = "mt_lora"
     max_tokens: int = 1024
     data: DataSettings = field(default_factory=DataSettings)
-    tasks: TaskSettings = field(default_factory=TaskSettings)
     profile: ProfileSettings = field(default_factory=ProfileSettings)
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     methods: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    contexts: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     eval: EvalSettings = field(default_factory=EvalSettings)
 
 
@@ -151,7 +121,7 @@ def read(path: str | Path, overrides: Sequence[str] = (), data: str | Path | Non
 def resolve(table: Mapping[str, Any]) -> Recipe:
     """The recipe of a table; every method's table is checked, and completed with the seed and the defaults."""
     recipe = toml.settings(Recipe, table)
-    named = ["mt_lora", "p2p", *(["oppu"] if "oppu" in recipe.eval.rows else []), *recipe.methods]
+    named = ["mt_lora", "p2p", *recipe.methods, *(row.adapter for row in compared(recipe.eval))]
     whole = {name: plain(method(recipe, name)) for name in dict.fromkeys(named)}
     complete = toml.settings(Recipe, {**plain(recipe), "methods": whole})
     check_start(complete)

@@ -9,6 +9,7 @@ import platform
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,17 @@ from tailorlm.training.checkpoints import make_private
 
 RECIPE, RUN = "recipe.toml", "run.json"
 PACKAGES = ("torch", "transformers", "accelerate", "peft", "sentence-transformers", "safetensors", "numpy")
-FREE = frozenset({"eval"})
+FREE = frozenset({"eval", "contexts"})
 """Tables that a run may change between training and evaluation: they change no trained number."""
+TRAINED = frozenset({"mt_lora", "p2p"})
+"""The methods that `tailor train` trains: of any other's settings the run holds nothing."""
 
 
 def check_run(directory: Path, recipe: Recipe) -> None:
     """ValueError, with the first difference, where the folder holds a run of another recipe."""
     path = directory / RECIPE
     if path.exists():
-        different = changed(plain(resolve(toml.load(path))), plain(recipe))
+        different = changed(trained(resolve(toml.load(path))), trained(recipe))
         if different:
             raise ValueError(f"{directory} holds a run of another recipe: {different[0]}; choose another --out")
 
@@ -38,6 +41,11 @@ def open_run(directory: Path, recipe: Recipe) -> None:
     check_run(directory, recipe)
     make_private(directory)
     write(directory / RECIPE, toml.dump(plain(recipe)))
+
+
+def trained(recipe: Recipe) -> dict[str, Any]:
+    """The recipe without the methods that `tailor train` does not train."""
+    return plain(replace(recipe, methods={name: recipe.methods[name] for name in TRAINED if name in recipe.methods}))
 
 
 def changed(saved: Mapping[str, Any], given: Mapping[str, Any], where: str = "") -> list[str]:

@@ -1,178 +1,182 @@
-"""`tailor eval`: base, MT-LoRA, P2P, P2P with shuffled profiles and floors on dev users, with intervals over users.
+"""`tailor eval`: the recipe's rows on users never seen, with floors, intervals over users, costs and failures.
 
-Trains what the run's folder does not have yet. Knows nothing of how answers are made (rows.py) or pages look.
-Source: issue 2 sections 3 and 4.
+Prepares what the run's folder does not have yet. Knows nothing of how answers are made, summed up or shown.
+Source: issue 2 sections 3 and 4; issue 4 (runner).
 """
 
-import json
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tailorlm.adapters.batch import Adapters
-from tailorlm.adapters.peft_config import read_config
-from tailorlm.adapters.peft_files import load_peft
+from rich.console import Console
+
 from tailorlm.assembly import build, runs
-from tailorlm.assembly.datasets import People, people, task_of
-from tailorlm.assembly.recipes import Recipe, method, read
-from tailorlm.backbone.model import Backbone
-from tailorlm.commands import rows
+from tailorlm.assembly.compared import compared
+from tailorlm.assembly.population import Population, population
+from tailorlm.assembly.recipes import Recipe, read
+from tailorlm.assembly.remembered import Remembered
+from tailorlm.assembly.sources import Sources
+from tailorlm.assembly.wanted import check_rows, wanted
+from tailorlm.commands.faults import line_of
 from tailorlm.commands.places import new_folder
 from tailorlm.commands.quiet import no_bars_of_loading
-from tailorlm.commands.result import Result, tell
+from tailorlm.commands.result import FAILED, OK, Result, counted, tell
 from tailorlm.commands.training import out_of
 from tailorlm.data.records import User
+from tailorlm.evaluation import runner
+from tailorlm.evaluation.floors import common_answers
+from tailorlm.evaluation.plan import Plan
 from tailorlm.evaluation.report import table_lines, write_report
-from tailorlm.evaluation.scores import Answer
-from tailorlm.evaluation.table import difference, harmed, intervals, summary
-from tailorlm.tailor import Tailor
+from tailorlm.evaluation.runner_answers import write_answers
+from tailorlm.evaluation.runner_desk import Desk, generating
+from tailorlm.evaluation.runner_progress import progress
+from tailorlm.evaluation.runner_results import Found, results
+from tailorlm.evaluation.runner_results import read as read_rows
+from tailorlm.evaluation.runner_ways import scope, seeds, ways
 
-SPLIT = "dev"
-COMPARED = (
-    ("p2p", "base"), ("p2p", "mt_lora"), ("p2p", "p2p_shuffled"), ("p2p", "floor_user"), ("mt_lora", "base"),
-    ("p2p_shuffled", "mt_lora"), ("base_profile", "base"),
-)  # fmt: skip
-Found = dict[str, list[Answer]]
+ROWS = "rows"
 
 
-def run(recipe: Path, overrides: Sequence[str], data: Path | None, out: Path | None, resume: bool) -> Result:
-    """The table of the run in `out`; results.json, answers.jsonl and report.html beside it."""
+@dataclass(frozen=True)
+class Work:
+    """All that an evaluation needs."""
+
+    recipe: Recipe
+    folder: Path
+    population: Population
+    desk: Desk
+    sources: Sources
+    plan: Plan
+
+
+def run(
+    recipe: Path, overrides: Sequence[str], data: Path | None, out: Path | None, resume: bool, limit: int = 0
+) -> Result:
+    """The table of the run in `out`; rows/, results.json, answers.jsonl and report.html beside it."""
     settings = read(recipe, overrides, data)
+    if limit:
+        settings = replace(settings, eval=replace(settings.eval, limit=limit))
+    check_rows(settings)
     folder = new_folder(out_of(recipe, out))
+    runs.check_run(folder, settings)
     no_bars_of_loading()
-    everybody = people(settings.data, settings.seed)
-    if len(everybody.dev) < 2:
-        raise ValueError(f"{len(everybody.dev)} dev user has a query with an answer: intervals need at least 2")
-    tailor = ready(settings, folder, resume)
-    seconds: dict[str, float] = {}
-    asking = rows.Asking(
-        tailor, {user.id: user for user in everybody.dev}, everybody.queries, settings.eval.batch,
-        settings.eval.users_at_once, {},
-    )  # fmt: skip
-    found = measured(settings, folder, asking, everybody.train, seconds)
-    result = results(settings, asking, found, seconds, everybody)
+    work = prepared(settings, folder, resume)
+    answer(work)
+    found = read_rows(work.plan)
+    result = summed_up(work, found)
     runs.write_json(folder / "results.json", result)
-    write_answers(folder / "answers.jsonl", asking, found)
+    write_answers(folder / "answers.jsonl", work.plan, partial(statements, work))
     write_report(folder)
-    return Result({"run": str(folder), **result}, [*table_lines(result), "", *compared(result), *about(folder, result)])
+    lines = [*table_lines(result), "", *differences(result), *failures(result), *about(folder, result)]
+    return Result({"run": str(folder), **result}, lines, FAILED if result["failures"] else OK)
 
 
-def ready(settings: Recipe, folder: Path, resume: bool) -> Tailor:
-    """The folder's network; trained now if it is not there."""
-    if (folder / build.CHECKPOINT / "config.json").exists():
-        runs.open_run(folder, settings)
-    else:
-        tell(f"no checkpoint in {folder} yet: training")
-        build.train(settings, folder, resume)
-    return Tailor.from_pretrained(
-        folder / build.CHECKPOINT, device=settings.base.device, dtype=settings.base.dtype,
-        cache=settings.encoder.cache or None, endpoint=settings.profile.endpoint,
-    )  # fmt: skip
+def prepared(recipe: Recipe, folder: Path, resume: bool) -> Work:
+    """Users on disk, the model, and the plan; nothing is trained yet."""
+    users = population(recipe, nearest(folder))
+    for split, store in users.splits.items():
+        if len(store) < 2 and not recipe.eval.limit:
+            raise ValueError(
+                f"{counted(len(store), f'{split} user')} has a query with an answer: intervals need at least 2"
+            )
+    built = build.put_together(
+        recipe, users.train, users.held, users.report, lambda profilers: Remembered(profilers, nearest(folder))
+    )
+    profile = built.bench.profile
+    assert isinstance(profile, Remembered)
+    profile.tell(texts(users))
+    runs.open_run(folder, recipe)
+    runner.begin(folder / ROWS, resume)
+    tasks = sorted({task for store in users.splits.values() for task in store.asked}, key=str)
+    sources = Sources(built, folder, [task for task in tasks if task is not None], resume)
+    desk = Desk(
+        built.bench,
+        profile,
+        users.splits,
+        users.train,
+        generating(built.bench, recipe.eval.batch),
+        line_of,
+        scope(recipe),
+    )
+    todo = ways(recipe, desk, sources, common_answers(users.train), tasks)
+    plan = Plan(folder / ROWS, users.splits, todo, recipe.eval.users_at_once)
+    return Work(recipe, folder, users, desk, sources, plan)
 
 
-def measured(
-    settings: Recipe, folder: Path, asking: rows.Asking, train: Sequence[User], seconds: dict[str, float]
-) -> Found:
-    """The answers of every row that the recipe names, and of the floors."""
-    found = {name: rows.scored(asking, outputs) for name, outputs in rows.floors(asking, train).items()}
-    one = shared_lora(folder / build.SHARED, asking.tailor.bench.backbone)
-    ways: dict[str, Callable[[rows.Asking], list[str]]] = {
-        "base": lambda asking: rows.shared(asking, None),
-        "base_profile": rows.told,
-        "mt_lora": lambda asking: rows.shared(asking, one),
-        "p2p": rows.tailored,
-        "p2p_shuffled": lambda asking: rows.tailored(asking, settings.seed),
-        "oppu": lambda asking: rows.trained(asking, method(settings, "oppu"), one),
-    }
-    for name in settings.eval.rows:
-        own = few(asking, settings.eval.oppu_users) if name == "oppu" else asking
-        tell(f"{name}: {len(own.queries)} queries of {len(own.users)} users")
-        start = time.perf_counter()
-        found[name] = rows.scored(own, ways[name](own))
-        seconds[name] = round(time.perf_counter() - start, 2)
-    return found
+def nearest(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there: where nameless files may lie (/tmp may be memory)."""
+    return next(path for path in (folder, *folder.resolve().parents) if path.is_dir())
 
 
-def few(asking: rows.Asking, count: int) -> rows.Asking:
-    """The first `count` users and their queries."""
-    users = dict(list(asking.users.items())[:count])
-    return replace(asking, users=users, queries=[query for query in asking.queries if query.user_id in users])
+def texts(users: Population) -> dict[str, str]:
+    """The profile texts that came with training users."""
+    return {user.id: user.profile for side in (users.train, users.held) for user in side if user.profile is not None}
 
 
-def shared_lora(folder: Path, backbone: Backbone) -> Adapters:
-    """MT-LoRA as training saved it."""
-    return load_peft(folder, backbone.sites(read_config(folder).targets)).to(backbone.device)
+def answer(work: Work) -> None:
+    """Make the rows that are not there yet."""
+    plan = work.plan
+    names = ", ".join(dict.fromkeys(method.name for way in plan.ways for method in way.methods))
+    tell(f"{counted(plan.total(), 'row')} of {names}")
+    try:
+        with progress(plan.total(), Console(stderr=True)) as show:
+            runner.run(plan, work.desk.reason, show)
+    except KeyboardInterrupt as stopped:
+        raise KeyboardInterrupt(f"{stopped} The same command with --resume goes on.".strip()) from None
 
 
-def results(
-    settings: Recipe, asking: rows.Asking, found: Found, seconds: Mapping[str, float], everybody: People
-) -> dict[str, Any]:
-    """What results.json holds, in the form that the report reads."""
-    draws, tuned = settings.eval.resamples, {answer.user_id for answer in found.get("oppu", [])}
-    whole = {name: answers for name, answers in found.items() if len(answers) == len(asking.queries)}
-    pairs = [(a, b) for a, b in COMPARED if a in whole and b in whole]
-    same = {name: summary([row for row in answers if row.user_id in tuned]) for name, answers in found.items() if tuned}
+def summed_up(work: Work, found: Mapping[str, Mapping[str, Found]]) -> dict[str, Any]:
+    """What results.json holds."""
+    recipe, train = work.recipe, work.population.train
+    once = {row.name: work.sources.seconds(wanted(recipe, row, seeds(recipe)[0])) for row in compared(recipe.eval)}
+    made = results(work.plan, found, once, recipe.eval.resamples, recipe.seed)
+    made["users"]["train"] = len(train) + len(work.population.held)
     return {
-        "methods": {name: {SPLIT: summary(answers)} for name, answers in found.items()},
-        "intervals": {name: {SPLIT: intervals(answers, draws, settings.seed)} for name, answers in found.items()},
-        "differences": {f"{a} - {b}": {SPLIT: difference(whole[a], whole[b], draws, settings.seed)} for a, b in pairs},
-        "attributes": {name: {SPLIT: metrics(asking, answers)} for name, answers in found.items()},
-        "harmed": {
-            name: {SPLIT: harmed(answers, whole["base"])}
-            for name, answers in whole.items()
-            if "base" in whole and name != "base"
-        },
-        "same_users": same,
-        "users": {SPLIT: len(asking.users), "train": len(everybody.train), "oppu": len(tuned)},
-        "queries": len(asking.queries),
-        "timing": {"seconds": dict(seconds)},
-        "profiles_not_used_in_whole": len(asking.notes),
-        "dtype": str(asking.tailor.bench.backbone.dtype).removeprefix("torch."),
-        **runs.provenance(settings.seed),
+        **made,
+        "profiles_not_used_in_whole": len(work.sources.notes()),
+        "seeds": list(seeds(recipe)),
+        "limit": recipe.eval.limit,
+        "dtype": str(work.desk.bench.backbone.dtype).removeprefix("torch."),
+        **runs.provenance(recipe.seed),
     }
 
 
-def metrics(asking: rows.Asking, answers: Sequence[Answer]) -> dict[str, dict[str, float]]:
-    """What each task's own metrics say."""
-    found = {}
-    for task in asking.tasks():
-        name = rows.name_of(task)
-        own = [answer for answer in answers if answer.task == name]
-        said = task_of(task).metrics
-        found[name] = said([a.output for a in own], [a.target for a in own]) if own else {}
-    return found
+def statements(work: Work, user: User, task: str | None) -> list[str]:
+    """A user's profile, a text a statement; what a language model would have to write anew is left out."""
+    own = task if work.desk.scope == "task" else None
+    if work.recipe.profile.kind == "llm":
+        made = work.desk.profile.made(user, own)
+        return [] if made is None else [one.text for one in made.statements]
+    work.desk.profile.meet([user])
+    return [one.text for one in work.desk.profile(user.id, user.history, own).statements]
 
 
-def compared(result: Mapping[str, Any]) -> list[str]:
+def differences(result: Mapping[str, Any]) -> list[str]:
     """The differences in points, with their intervals."""
+    splits = {split for by in result["differences"].values() for split in by}
     return [
-        f"{pair}, {task}: {100 * d['mean']:+.1f} ({100 * d['low']:+.1f} to {100 * d['high']:+.1f})"
+        f"{pair}, {f'{split}, ' if len(splits) > 1 else ''}{task}: "
+        f"{100 * d['mean']:+.1f} ({100 * d['low']:+.1f} to {100 * d['high']:+.1f})"
         for pair, by in result["differences"].items()
-        for task, d in by[SPLIT].items()
-        if task != "average" or len(by[SPLIT]) > 2
+        for split, tasks in by.items()
+        for task, d in tasks.items()
+        if task != "average" or len(tasks) > 2
+    ]
+
+
+def failures(result: Mapping[str, Any]) -> list[str]:
+    """Which methods failed where, and why."""
+    return [
+        f"FAILED {name}, {split}: {found['failed']:,} of {found['rows']:,} rows: {'; '.join(found['reasons'])}"
+        for name, by in result["failures"].items()
+        for split, found in by.items()
     ]
 
 
 def about(folder: Path, result: Mapping[str, Any]) -> list[str]:
     """Where it all is, and what to know about it."""
     odd = result["profiles_not_used_in_whole"]
-    said = [f"{odd} users' profiles say things that the network was not trained on; left out"] if odd else []
-    return ["", *said, f"{folder}: results.json, answers.jsonl, report.html (commit {result['commit']})"]
-
-
-def write_answers(path: Path, asking: rows.Asking, found: Found) -> None:
-    """A line a query with every row's answer: users' text, readable by its owner only."""
-    said = {name: {answer.example_id: answer.output for answer in answers} for name, answers in found.items()}
-    profiles = {task: rows.profiles_of(asking, task) for task in asking.tasks()}
-    lines = [
-        {
-            "split": SPLIT, "user_id": query.user_id, "task": rows.name_of(query.task), "input": query.input,
-            "target": query.target,
-            "profile": [one.text for one in profiles[query.task][query.user_id].statements],
-            "outputs": {name: by[query.id] for name, by in said.items() if query.id in by},
-        }
-        for query in asking.queries
-    ]  # fmt: skip
-    runs.write(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    said = [f"{odd} users' profiles say things that a network was not trained on; left out"] if odd else []
+    return ["", *said, f"{folder}: results.json, rows/, answers.jsonl, report.html (commit {result['commit']})"]

@@ -39,7 +39,7 @@ def test_the_seed_is_everybodys_unless_a_method_has_its_own() -> None:
         ({"base": {"name": "x"}, "methods": {"p2q": {}}}, r"no 'p2q' in methods; did you mean p2p\?"),
         ({"base": {"name": "x"}, "methods": {"p2p": {"train": {"stpes": 1}}}}, r"methods.p2p.train.stpes.*steps\?"),
         ({"base": {"name": "x"}, "methods": {"p2p": {"train": {"steps": "1"}}}}, "steps: expected a whole number"),
-        ({"base": {"name": "x"}, "eval": {"rows": ["p2p", "pp"]}}, r"eval.rows has \['pp'\]; there are: base"),
+        ({"base": {"name": "x"}, "eval": {"rows": ["p2p", "pp"]}}, r"eval.rows has 'pp'; did you mean p2p\?"),
         ({"base": {"name": "x"}, "eval": {"batch": 0}}, "eval.batch is 0; expected at least 1"),
         ({"base": {"name": "x"}, "data": {"holdout": 1.5}}, "data.holdout is 1.5; expected a share"),
         ({"base": {"name": "x"}, "data": {"held": -1}}, "data.held is -1; expected at least 0"),

@@ -203,7 +203,8 @@ def test_train_and_eval(tiny_recipe: Path, tmp_path: Path) -> None:
 
 def test_eval_trains_first_and_wants_two_users(tiny_recipe: Path, tmp_path: Path) -> None:
     done = tailor("eval", tiny_recipe, "--out", tmp_path / "run", "--set", 'eval.rows=["p2p"]')
-    assert "no checkpoint" in done.stderr and "p2p" in done.stdout.lower()
+    assert (tmp_path / "run" / "checkpoint" / "config.json").exists() and "p2p" in done.stdout.lower()
+    assert "24 of 24 rows" in done.stderr
     few = CliRunner().invoke(
         cli.app, ["eval", str(tiny_recipe), "--out", str(tmp_path / "r"), "--set", "data.dev_users=1"]
     )

@@ -1,0 +1,117 @@
+"""Profiles made once each, for all methods that ask, on disk: what many users' profiles are must not fill memory.
+
+Many users' profiles are made in one call where that is possible (a language model writes them in batches). What a
+profile took to make is known even where it was made before, so that no method pays for another. The file has no name:
+nothing of it outlives the process. Knows nothing of methods.
+"""
+
+import hashlib
+import pickle
+import tempfile
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from tailorlm.assembly.fitting import fit
+from tailorlm.assembly.profilers import Profilers
+from tailorlm.data.records import Interaction, User
+from tailorlm.methods.source import Profiler
+from tailorlm.profiles.profile import Profile
+
+Key = tuple[str, str | None, bytes]
+
+
+class Remembered:
+    """A `Profiler`; `spared` adds up the seconds that profiles took which were made before they were asked for."""
+
+    def __init__(self, profilers: Profilers, directory: Path | None = None) -> None:
+        self._profilers = profilers
+        self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 (open as long as this is)
+        weakref.finalize(self, self._file.close)
+        self._places: dict[Key, tuple[int, float]] = {}
+        self._texts: dict[str, str] = {}
+        self._near: dict[str, User] = {}
+        self.spared = 0.0
+
+    def meet(self, users: Sequence[User]) -> None:
+        """These users' profiles are asked for next: they are made together, with the texts that came with them."""
+        self._near = {user.id: user for user in users}
+        for user in users:
+            self._texts.pop(user.id, None)
+            if user.profile is not None:
+                self._texts[user.id] = user.profile
+
+    def tell(self, texts: Mapping[str, str]) -> None:
+        """Profile texts that came with the data, by user."""
+        self._texts.update(texts)
+
+    def made(self, user: User, task: str | None) -> Profile | None:
+        """The profile of a user, if it was made before."""
+        found = self._places.get(self._key(user, task))
+        return None if found is None else self._read(found[0])
+
+    def __call__(self, user_id: str, history: Sequence[Interaction], task: str | None) -> Profile:
+        """The profile of a history, made now unless it was made before."""
+        asked = User(user_id, tuple(history), self._texts.get(user_id))
+        key = self._key(asked, task)
+        if key in self._places:
+            start, seconds = self._places[key]
+            self.spared += seconds
+            return self._read(start)
+        if self._near.get(user_id) == asked:
+            self._together(task)
+        if key not in self._places:
+            self._make([asked], task)
+        return self._read(self._places[key][0])
+
+    def _together(self, task: str | None) -> None:
+        """The profiles of all users who were met and have none yet; who asks first pays its own share only."""
+        missing = [user for user in self._near.values() if self._key(user, task) not in self._places]
+        try:
+            share = self._make(missing, task)
+        except ValueError:
+            return  # one of them cannot be made: each alone then, so that the others can
+        self.spared -= share * (len(missing) - 1)
+
+    def _make(self, users: Sequence[User], task: str | None) -> float:
+        """Makes and keeps; seconds of each."""
+        start = time.perf_counter()
+        made = self._profilers(users, task)
+        share = (time.perf_counter() - start) / len(users)
+        for user, profile in zip(users, made, strict=True):
+            self._places[self._key(user, task)] = (self._file.seek(0, 2), share)
+            pickle.dump(profile, self._file, pickle.HIGHEST_PROTOCOL)
+        return share
+
+    def _read(self, start: int) -> Profile:
+        self._file.seek(start)
+        found: Profile = pickle.load(self._file)
+        return found
+
+    @staticmethod
+    def _key(user: User, task: str | None) -> Key:
+        # The same content may pickle in two ways (shared strings): it is then made twice, and never mixed up.
+        said = pickle.dumps((user.history, user.profile), pickle.HIGHEST_PROTOCOL)
+        return user.id, task, hashlib.blake2b(said, digest_size=16).digest()
+
+
+class Fitted:
+    """A `Profiler` whose profiles a trained source can read: `facets` are its slots, () for any statement.
+
+    `notes` says, by user, what was left out. Before `facets` is set, in training, profiles stay as they are.
+    `change` is done to each profile last: a control's.
+    """
+
+    def __init__(self, profile: Profiler) -> None:
+        self._profile = profile
+        self.facets: tuple[str, ...] = ()
+        self.notes: dict[str, str] = {}
+        self.change: Callable[[Profile], Profile] = lambda profile: profile
+
+    def __call__(self, user_id: str, history: Sequence[Interaction], task: str | None) -> Profile:
+        """The profile, without the statements that the source has no slot for."""
+        found = fit(self._profile(user_id, history, task), self.facets)
+        if self.facets and found.note:
+            self.notes[user_id] = found.note
+        return self.change(found.profile)

@@ -1,0 +1,168 @@
+"""Adapter sources at work: each is prepared once, and shared by all rows that use it or begin at it.
+
+What `tailor train` made is loaded as it saved it; any other source is prepared in a folder of its own below the run's,
+and continued there if it was stopped. Knows nothing of what a source does, or of evaluation.
+Source: design section 2 (an adapter source is prepared once, amortised over users).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from tailorlm.adapters.batch import Adapters
+from tailorlm.adapters.peft_config import read_config
+from tailorlm.adapters.peft_files import load_peft
+from tailorlm.assembly import build, checkpoints, runs
+from tailorlm.assembly.remembered import Fitted, Remembered
+from tailorlm.assembly.spent import nothing, spending, spent
+from tailorlm.assembly.wanted import Wanted, standard
+from tailorlm.backbone.inject import Injector
+from tailorlm.data.records import Example, User
+from tailorlm.methods.source import AdapterSource, Bench, Roster, Start
+from tailorlm.plugins import find
+
+FOLDER = "sources"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A source ready to enrol users. `profile` knows whose profiles it could not read in whole."""
+
+    source: AdapterSource
+    profile: Fitted
+
+
+class Sources:
+    """Makes what is wanted, once. A source that could not be prepared fails the same way each time."""
+
+    def __init__(self, built: build.Built, folder: Path, tasks: Sequence[str], resume: bool) -> None:
+        """`tasks`: those that users are enrolled for where a source begins at another one's adapters of users."""
+        self.built, self.folder, self.tasks, self.resume = built, folder, tasks, resume
+        self._made: dict[str, Prepared | Exception] = {}
+
+    def prepared(self, wanted: Wanted) -> Prepared:
+        """The source, prepared now if nobody asked before. Raises what preparing raises."""
+        if wanted.key not in self._made:
+            try:
+                self._made[wanted.key] = self._prepare(wanted)
+            except Exception as error:
+                self._made[wanted.key] = error
+        found = self._made[wanted.key]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def seconds(self, wanted: Wanted) -> float | None:
+        """What preparing it took, the sources that it begins at included; None where nobody counted."""
+        own = spent(self._costs(wanted))
+        before = 0.0 if wanted.start is None else self.seconds(wanted.start)
+        return None if own is None or before is None else own + before
+
+    def notes(self) -> dict[str, str]:
+        """By user, what of a profile the sources could not use."""
+        made = [found for found in self._made.values() if isinstance(found, Prepared)]
+        return {user: note for one in made for user, note in one.profile.notes.items()}
+
+    def _prepare(self, wanted: Wanted) -> Prepared:
+        profile = Fitted(self.built.bench.profile)
+        bench = replace(self.built.bench, profile=profile)
+        before = None if wanted.start is None else self.prepared(wanted.start).source
+        source = self._trained(wanted, bench, before) or self._fresh(wanted, bench, before)
+        profile.facets = getattr(source, "facets", ())
+        return Prepared(source, profile)
+
+    def _trained(self, wanted: Wanted, bench: Bench, before: AdapterSource | None) -> AdapterSource | None:
+        """What `tailor train` makes: from the run's folder, trained now if it is not there yet."""
+        if self._standard(wanted, "mt_lora"):
+            if not (self.folder / build.SHARED / "adapter_config.json").exists():
+                build.train_shared(self.built, self.folder, self.resume)
+            return Shared(bench, shared_lora(self.folder / build.SHARED, bench))
+        if not self._standard(wanted, "p2p"):
+            return None
+        if not (self.folder / build.CHECKPOINT / "config.json").exists():
+            begins = before.shared if isinstance(before, Shared) else None
+            build.train_network(self.built, self.folder, self.resume, begins)
+        hypernet, meta = checkpoints.fetch(self.folder / build.CHECKPOINT, None, None)
+        use = checkpoints.read_use(meta)
+        checkpoints.check_base(meta, use, bench.backbone)
+        return cast(AdapterSource, checkpoints.restore(bench, hypernet, meta, use))
+
+    def _fresh(self, wanted: Wanted, bench: Bench, before: AdapterSource | None) -> AdapterSource:
+        """Any other source, in a folder whose name says what it is."""
+        folder = self.folder / FOLDER / f"{wanted.adapter}-{wanted.key}"
+        begins = None if before is None else start_of(before, self.tasks)
+        source: AdapterSource = find("methods", wanted.adapter).Source(bench, wanted.settings, begins)
+        ready = self.built.bench.profile
+        more = (lambda: ready.spared) if isinstance(ready, Remembered) else nothing
+        try:
+            with spending(self._costs(wanted), more):
+                source.prepare(self.built.users, folder, folder.exists(), self.built.held)
+        except BaseException:
+            if source.injector is not None:
+                source.injector.clear()  # what training had put into the model would answer for others
+            raise
+        return source
+
+    def _standard(self, wanted: Wanted, adapter: str) -> bool:
+        return wanted.key == standard(self.built.recipe, adapter).key
+
+    def _costs(self, wanted: Wanted) -> Path:
+        plainly = wanted.adapter in runs.TRAINED and self._standard(wanted, wanted.adapter)
+        return build.costs(self.folder, wanted.adapter if plainly else f"{wanted.adapter}-{wanted.key}")
+
+
+class Shared:
+    """One adapter for everybody, given: a source that was prepared before."""
+
+    def __init__(self, bench: Bench, adapters: Adapters) -> None:
+        self.shared = adapters
+        self.injector: Injector | None = Injector(bench.backbone.model, adapters.space)
+
+    def prepare(self, users: Sequence[User], directory: Path, resume: bool = False, held: Sequence[User] = ()) -> None:
+        """Nothing: it is given."""
+
+    def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
+        """The one adapter, the same for each user."""
+        return Roster(self.shared, {(user.id, None): 0 for user in users})
+
+    def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]:
+        """The one adapter for every request (N)."""
+        return roster.adapters, torch.tensor(roster.index(requests))
+
+
+def shared_lora(folder: Path, bench: Bench) -> Adapters:
+    """MT-LoRA as training saved it."""
+    return load_peft(folder, bench.backbone.sites(read_config(folder).targets)).to(bench.backbone.device)
+
+
+def start_of(source: AdapterSource, tasks: Sequence[str]) -> Start:
+    """What a source's users have, as what another source's adapters begin at.
+
+    The start raises ValueError for a source without adapters, and for one with several adapters a user.
+    """
+
+    def start(users: Sequence[User]) -> Adapters:
+        roster = source.enrol(users, tasks)
+        if roster.adapters is None:
+            raise ValueError(f"{type(source).__module__} makes no adapters that another source could begin at")
+        if len(roster.adapters) == 1:
+            return roster.adapters
+        return roster.adapters[torch.tensor([_place(roster, user, tasks) for user in users])]
+
+    return start
+
+
+def _place(roster: Roster, user: User, tasks: Sequence[str]) -> int:
+    own = [roster.place[user.id, task] for task in (None, *tasks) if (user.id, task) in roster.place]
+    if len(own) != 1:
+        raise ValueError(
+            f"user {user.id!a} has {len(own)} adapters to begin at, expected one: evaluate one task at a time, or give "
+            "the source one adapter for all tasks"
+        )
+    if own[0] < 0:
+        raise ValueError(f"user {user.id!a} has no adapter that another source could begin at")
+    return own[0]

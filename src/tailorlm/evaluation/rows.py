@@ -1,0 +1,120 @@
+"""A row an example, in Parquet: what every method answered to it, how well, and what it took.
+
+A part holds the rows of one cell (a method, a task, a split, a seed) and one chunk of users, is written whole or not
+at all, and says in its metadata what it was made by. Parts hold users' text: mode 0600 in folders of 0700. Knows
+nothing of models. Source: issue 4 (runner).
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, get_args
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tailorlm.data.records import Example
+
+ABOUT = b"tailorlm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """`output` is None where there is no answer, `score` (0..1) where there is none; `failure` then says why.
+
+    `seconds`: the row's share of its batch's generation. `enrol_seconds`: the user's share of making the adapters of
+    the users enrolled together. `context_tokens`: of what the context added, before the prompt was shortened to fit.
+    `adapter_bytes`: of the adapter that answered, `kept_bytes`: the same where it is this user's alone, else 0.
+    `peak_rss`, `peak_cuda`: bytes at most while this row's users were enrolled and asked.
+    """
+
+    example_id: str
+    user_id: str
+    task: str
+    method: str
+    adapter: str
+    context: str
+    split: str
+    seed: int
+    history_items: int
+    target: str
+    output: str | None = None
+    score: float | None = None
+    failure: str | None = None
+    seconds: float | None = None
+    enrol_seconds: float | None = None
+    prompt_tokens: int | None = None
+    new_tokens: int | None = None
+    context_tokens: int | None = None
+    adapter_bytes: int | None = None
+    kept_bytes: int | None = None
+    peak_rss: int | None = None
+    peak_cuda: int | None = None
+
+
+KINDS = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+SCHEMA = pa.schema([(field.name, KINDS[(get_args(field.type) or (field.type,))[0]]) for field in fields(Row)])
+MEASURED = ("seconds", "enrol_seconds", "peak_rss", "peak_cuda")
+"""Columns that differ from run to run: clocks and memory."""
+
+
+def write_part(path: Path, rows: Sequence[Row], about: Mapping[str, Any]) -> None:
+    """Write a part, whole or not at all; `about` is what read_about gives back."""
+    make_private(path.parent)
+    table = pa.Table.from_pylist([asdict(row) for row in rows], SCHEMA)
+    said = json.dumps(about, sort_keys=True, ensure_ascii=False)
+    table = table.replace_schema_metadata({ABOUT: said.encode("utf-8", "surrogatepass")})
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    os.close(handle)
+    try:
+        pq.write_table(table, name, compression="zstd")
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def make_private(folder: Path) -> None:
+    """A folder, and those above it that are not there yet, for their owner only."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """What a part says of itself. ValueError where it is no part of ours."""
+    try:
+        said = (pq.read_schema(path).metadata or {}).get(ABOUT)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(f"{path} is no readable Parquet file ({type(error).__name__}); delete it to go on") from None
+    if said is None:
+        raise ValueError(f"{path} was not written by `tailor eval`: expected what made it in its metadata")
+    about: dict[str, Any] = json.loads(said.decode("utf-8", "surrogatepass"))
+    return about
+
+
+def read_part(path: Path) -> Iterator[Row]:
+    """A part's rows, in order. ValueError where its columns are others."""
+    found = pq.read_schema(path)
+    if found.names != SCHEMA.names:
+        odd = sorted(set(found.names) ^ set(SCHEMA.names))
+        raise ValueError(f"{path} has other columns than rows have here: {', '.join(odd)}")
+    return (Row(**row) for row in pq.read_table(path, schema=SCHEMA).to_pylist())
+
+
+def failures(path: Path) -> int:
+    """How many rows of a part have no answer or no score."""
+    return sum(reason is not None for reason in pq.read_table(path, columns=["failure"])["failure"].to_pylist())
+
+
+def digest(examples: Sequence[Example], histories: Mapping[str, int]) -> str:
+    """A digest of what was asked of whom: ids, texts, and the lengths of histories."""
+    found = hashlib.sha256()
+    for one in examples:
+        said = [one.id, one.user_id, one.task, one.input, one.target, one.time, histories[one.user_id]]
+        found.update(json.dumps(said).encode())
+    return found.hexdigest()[:32]

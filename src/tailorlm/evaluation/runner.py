@@ -1,0 +1,124 @@
+"""The runner: every method on every task, split and seed; each part is written when it is done, and skipped later.
+
+What fails is a row that says why, and the rest goes on. Knows nothing of how answers are made (runner_sources.py,
+runner_floors.py) or summed up (runner_results.py). Source: issue 4 (runner).
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tailorlm.assembly.runs import changed, write_json
+from tailorlm.evaluation.plan import Cell, Chunk, Plan, Way
+from tailorlm.evaluation.rows import Row, digest, failures, make_private, read_about, write_part
+
+STATE = ".plan.json"
+"""Hidden, so that readers of a folder of Parquet files pass it over."""
+Reason = Callable[[BaseException], str]
+"""An exception in one line, without users' text."""
+Show = Callable[[str, int], None]
+"""(a method's name, rows done now)."""
+
+
+class OtherRows(ValueError):
+    """The folder holds rows of another evaluation."""
+
+
+def begin(folder: Path, resume: bool) -> None:
+    """Make the folder of rows ready: empty, or with what is done there.
+
+    Without `resume` the rows of a finished evaluation are deleted. OtherRows where one was stopped.
+    """
+    state = folder / STATE
+    if state.exists() and not resume:
+        if not json.loads(state.read_text(encoding="utf-8"))["finished"]:
+            raise OtherRows(
+                f"{folder} has an evaluation that was stopped: --resume goes on with it, or delete the folder"
+            )
+        clear(folder)
+    make_private(folder)
+    write_json(state, {"finished": False})
+
+
+def clear(folder: Path) -> None:
+    """Delete an evaluation's parts, and the folders that are empty then."""
+    for part in folder.rglob("part-*.parquet"):
+        part.unlink()
+    for inner in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
+        if not any(inner.iterdir()):
+            inner.rmdir()
+
+
+def run(plan: Plan, reason: Reason, show: Show) -> None:
+    """Make every part that is not there yet. OtherRows for a part that something else made."""
+    check(plan)
+    for way in plan.ways:
+        for split in plan.splits:
+            for chunk in plan.chunks(split, way.users):
+                part(plan, way, chunk, reason, show)
+    write_json(plan.folder / STATE, {"finished": True})
+
+
+def check(plan: Plan) -> None:
+    """OtherRows where a method of the same name has rows that other settings made: said before any work is done."""
+    for cell, path in plan.parts():
+        if path.exists():
+            compare(path, {"method": read_about(path)["method"]}, {"method": dict(cell.method.about)})
+
+
+def part(plan: Plan, way: Way, chunk: Chunk, reason: Reason, show: Show) -> None:
+    """A chunk's parts of one way's methods."""
+    made = {task: digest(asked, {id: len(user.history) for id, user in chunk.users.items()})
+            for task, asked in chunk.of_task.items()}  # fmt: skip
+    cells = [Cell(method, task, chunk.split, way.seed) for method in way.methods for task in chunk.of_task]
+    todo = []
+    for cell in cells:
+        if done(cell.part(plan.folder, chunk.number), about(cell, chunk, made[cell.task])):
+            show(cell.method.name, len(chunk.of_task[cell.task]))
+        else:
+            todo.append(cell)
+    if todo:
+        for cell, rows in answered(way, chunk, todo, reason):
+            write_part(cell.part(plan.folder, chunk.number), rows, about(cell, chunk, made[cell.task]))
+            show(cell.method.name, len(rows))
+
+
+def answered(way: Way, chunk: Chunk, cells: Sequence[Cell], reason: Reason) -> Iterator[tuple[Cell, list[Row]]]:
+    """Every cell's rows; those that the way could not give say why."""
+    left = list(cells)
+    try:
+        for cell, rows in way.rows(chunk, cells):
+            left.remove(cell)
+            yield cell, rows
+    except Exception as error:
+        for cell in left:
+            queries = chunk.of_task[cell.task]
+            yield cell, [cell.row(query, chunk.users[query.user_id], failure=reason(error)) for query in queries]
+
+
+def about(cell: Cell, chunk: Chunk, asked: str) -> dict[str, Any]:
+    """What made a part: its cell, its method, its chunk of users and what they are asked."""
+    named = {"task": cell.task or "", "split": cell.split, "seed": cell.seed}
+    return {
+        **named,
+        "users": len(chunk.users),
+        "chunk": chunk.number,
+        "digest_of_data": asked,
+        "method": dict(cell.method.about),
+    }
+
+
+def done(path: Path, wanted: dict[str, Any]) -> bool:
+    """Whether a part is there, in whole and without failures. OtherRows where it was made by something else."""
+    if not path.exists():
+        return False
+    compare(path, read_about(path), wanted)
+    return not failures(path)
+
+
+def compare(path: Path, saved: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """OtherRows, with the first difference, unless both say the same."""
+    different = changed(saved, json.loads(json.dumps(wanted)), "rows.")
+    if different:
+        raise OtherRows(f"{path} is of another evaluation: {different[0]}; delete its folder, or choose another --out")

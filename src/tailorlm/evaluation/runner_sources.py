@@ -1,0 +1,136 @@
+"""Answers of methods that share an adapter source: users are enrolled once, then asked in every context.
+
+Knows nothing of files or of which source or context it is. A user who cannot be enrolled, or a query that cannot be
+asked, fails alone. Source: design section 2 (a personalisation is an adapter source times a context).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tailorlm.adapters.batch import Adapters
+from tailorlm.assembly.sources import Prepared
+from tailorlm.data.records import Example, User
+from tailorlm.evaluation.measure import Taken
+from tailorlm.evaluation.plan import Cell, Chunk, Method
+from tailorlm.evaluation.rows import Row
+from tailorlm.evaluation.runner_controls import altered, enrolled_as
+from tailorlm.evaluation.runner_desk import Desk, Found, Shown
+from tailorlm.evaluation.runner_divided import Tried, divided
+from tailorlm.methods.source import AdapterSource, Roster
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """Users who were enrolled together, and what that took. `shared`: places of adapters that several of them have."""
+
+    users: frozenset[str]
+    roster: Roster
+    taken: Taken
+    shared: frozenset[int]
+
+    @staticmethod
+    def of(users: Sequence[User], roster: Roster, taken: Taken) -> "Enrolled":
+        """The users with their roster."""
+        owners = Counter(place for _, place in {(user, place) for (user, _), place in roster.place.items()})
+        shared = frozenset(place for place, count in owners.items() if count > 1)
+        return Enrolled(frozenset(user.id for user in users), roster, taken, shared)
+
+
+class Sourced:
+    """Methods of one adapter source and control, by what each of them shows."""
+
+    def __init__(
+        self, desk: Desk, prepare: Callable[[], Prepared], shown: Mapping[str, Shown], methods: Sequence[Method],
+        seed: int, users: int = 0, control: str = "",
+    ) -> None:  # fmt: skip
+        """`shown` is by the methods' names; `control` is one of runner_controls.py, or ""."""
+        self.desk, self.prepare, self.shown, self.control = desk, prepare, shown, control
+        self.methods, self.seed, self.users = methods, seed, users
+
+    def rows(self, chunk: Chunk, cells: Sequence[Cell]) -> Iterator[tuple[Cell, list[Row]]]:
+        """Each cell's rows, in the order of the chunk's queries."""
+        prepared = self.prepare()
+        source = prepared.source
+        prepared.profile.change = altered(self.control, self.seed)
+        pieces = self.enrolled(source, chunk)
+        self.desk.profile.meet(list(chunk.users.values()))
+        for cell in cells:
+            asked = chunk.of_task[cell.task]
+            found = {
+                (row.user_id, row.example_id): row
+                for piece in pieces
+                for row in self.piece_rows(source, chunk, cell, piece, asked)
+            }
+            yield cell, [found[query.user_id, query.id] for query in asked]
+
+    def enrolled(self, source: AdapterSource, chunk: Chunk) -> list[Tried[User, Enrolled]]:
+        """The chunk's users, together as far as they can be."""
+        tasks = sorted({query.task for query in chunk.queries if query.task is not None})
+        desk, split = self.desk, self.desk.splits[chunk.split]
+        people = enrolled_as(self.control, chunk.users.values(), split, desk.training, self.seed)
+        desk.profile.meet(people)
+
+        def enrol(users: Sequence[User]) -> Enrolled:
+            try:
+                return Enrolled.of(users, *desk.timed(lambda: source.enrol(users, tasks)))
+            except BaseException:
+                if source.injector is not None:
+                    source.injector.clear()  # what training had put into the model would answer for others
+                raise
+
+        return divided(people, enrol)
+
+    def piece_rows(
+        self, source: AdapterSource, chunk: Chunk, cell: Cell, piece: Tried[User, Enrolled], asked: Sequence[Example]
+    ) -> list[Row]:
+        """The rows of those queries whose users were enrolled together."""
+        users = {user.id for user in piece.items}
+        queries = [query for query in asked if query.user_id in users]
+        made = piece.found
+        if made is None:
+            return rows_of(chunk, cell, queries, self.desk.failed(piece.error, len(queries)))
+
+        def answer(part: Sequence[Example]) -> tuple[list[Found], Taken]:
+            return self.desk.timed(lambda: self.answers(source, chunk, cell, made, part))
+
+        rows = []
+        for tried in divided(queries, answer):
+            found, taken = tried.found or (self.desk.failed(tried.error, len(tried.items)), Taken())
+            peaks = {"peak_rss": max(made.taken.rss, taken.rss), "peak_cuda": max(made.taken.cuda, taken.cuda)}
+            both = {"enrol_seconds": made.taken.seconds / len(users), **peaks}
+            scored = self.desk.scored(tried.items, found)
+            rows += rows_of(chunk, cell, tried.items, [one | both for one in scored])
+        return rows
+
+    def answers(
+        self, source: AdapterSource, chunk: Chunk, cell: Cell, enrolled: Enrolled, queries: Sequence[Example]
+    ) -> list[Found]:
+        """Output, tokens, seconds and bytes of each query (N), answered by its own user's adapter."""
+        desk, shown = self.desk, self.shown[cell.method.name]
+        (prompts, (adapters, index)), taken = desk.timed(
+            lambda: (desk.prompts(shown, queries, chunk.users), source.adapters(queries, enrolled.roster))
+        )
+        kept = enrolled.roster.adapters is not None  # an adapter a query is kept of nobody
+        made = desk.generate(prompts, adapters, index, source.injector, desk.bench.task_of(cell.task))
+        size, share = bytes_of(adapters), taken.seconds / len(queries)
+        return [
+            {
+                "output": one.text, "prompt_tokens": one.prompt_tokens, "new_tokens": one.new_tokens,
+                "context_tokens": tokens, "seconds": one.seconds + share, "adapter_bytes": size if place >= 0 else 0,
+                "kept_bytes": size if kept and place >= 0 and place not in enrolled.shared else 0,
+            }
+            for one, tokens, place in zip(made, desk.tokens(prompts), index.tolist(), strict=True)
+        ]  # fmt: skip
+
+
+def rows_of(chunk: Chunk, cell: Cell, queries: Sequence[Example], found: Sequence[Found]) -> list[Row]:
+    """The rows of queries (N) with what was found of each."""
+    return [cell.row(query, chunk.users[query.user_id], **one) for query, one in zip(queries, found, strict=True)]
+
+
+def bytes_of(adapters: Adapters | None) -> int:
+    """Bytes of one adapter."""
+    if adapters is None or not len(adapters):
+        return 0
+    return sum(tensor.numel() * tensor.element_size() for tensor in adapters.tensors.values()) // len(adapters)

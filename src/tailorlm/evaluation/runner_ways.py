@@ -1,0 +1,61 @@
+"""From a recipe's rows to ways of answering: rows that want the same source for the same users share it.
+
+Knows nothing of what a source or a context does. Source: design section 2; issue 4 (runner).
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from tailorlm.assembly.compared import Compared, compared
+from tailorlm.assembly.recipes import Recipe, method, plain
+from tailorlm.assembly.sources import Sources
+from tailorlm.assembly.wanted import Wanted, context_settings, wanted
+from tailorlm.evaluation.floors import Common
+from tailorlm.evaluation.plan import Method, Way
+from tailorlm.evaluation.runner_desk import Desk, Shown
+from tailorlm.evaluation.runner_floors import Floors
+from tailorlm.evaluation.runner_sources import Sourced
+from tailorlm.plugins import find
+
+
+def seeds(recipe: Recipe) -> tuple[int, ...]:
+    """The seeds of the methods."""
+    return recipe.eval.seeds or (recipe.seed,)
+
+
+def scope(recipe: Recipe) -> str:
+    """Whether contexts show a profile of all tasks, or of the query's: as P2P's profiles are."""
+    return str(method(recipe, "p2p").cuts.scope)
+
+
+def ways(recipe: Recipe, desk: Desk, sources: Sources, common: Common, tasks: Sequence[str | None]) -> list[Way]:
+    """The trivial answers, then every row with every seed, in the order of the recipe."""
+    found: list[Way] = [Floors(desk, common, tasks, seeds(recipe)[0])]
+    for seed in seeds(recipe):
+        for (_, control, users), rows in grouped(recipe, seed).items():
+            one = wanted(recipe, rows[0], seed)
+            shown = {row.name: Shown.of(find("contexts", row.context), context_settings(recipe, row)) for row in rows}
+            methods = [Method(row.name, row.adapter, row.context, about(recipe, row, one, seed)) for row in rows]
+            found.append(Sourced(desk, partial(sources.prepared, one), shown, methods, seed, users, control))
+    return found
+
+
+def grouped(recipe: Recipe, seed: int) -> Mapping[tuple[str, str, int], list[Compared]]:
+    """The rows by source, control and users, in the order in which each source comes first."""
+    found: dict[tuple[str, str, int], list[Compared]] = {}
+    for row in compared(recipe.eval):
+        found.setdefault((wanted(recipe, row, seed).key, row.control, row.users), []).append(row)
+    return found
+
+
+def about(recipe: Recipe, row: Compared, source: Wanted, seed: int) -> dict[str, Any]:
+    """All that decides a method's answers: rows of other settings are never taken for them."""
+    encoder, base = plain(recipe.encoder), plain(recipe.base)
+    return {
+        "source": source.about(), "context": row.context, "contexts": plain(context_settings(recipe, row)),
+        "control": row.control, "seed": seed, "max_tokens": recipe.max_tokens, "data": plain(recipe.data),
+        "tasks": plain(recipe.tasks), "profile": plain(recipe.profile), "encoder": {name: encoder[name] for name in encoder if name != "cache"},
+        "base": {name: base[name] for name in base if name != "device"}, "batch": recipe.eval.batch,
+        "users_at_once": recipe.eval.users_at_once,
+    }  # fmt: skip

@@ -1,0 +1,200 @@
+"""The runner with stand-in methods: parts, resume after a kill, failures as rows, order, limits; no model."""
+
+import json
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tailorlm.assembly.store import UserStore, limited, stored
+from tailorlm.data.records import Example, Interaction, User
+from tailorlm.evaluation import runner
+from tailorlm.evaluation.plan import Cell, Chunk, Method, Plan
+from tailorlm.evaluation.rows import MEASURED, Row, read_about, read_part
+from tailorlm.evaluation.runner_answers import write_answers
+from tailorlm.evaluation.runner_divided import divided
+from tailorlm.evaluation.runner_results import read, results
+
+USERS = 7
+
+
+def people(users: int = USERS, tasks: Sequence[str | None] = ("movie_tagging", "headline")) -> UserStore:
+    pairs = []
+    for n in range(users):
+        user = User(f"u{n}", tuple(Interaction("a", "drama", task=tasks[0]) for _ in range(n)))
+        asked = tuple(Example(f"u{n}-{t}", user.id, t, f"Tag this movie: {n}", "drama") for t in tasks)
+        pairs.append((user, asked))
+    return stored(pairs)
+
+
+class Echo:
+    """Answers "drama" for users whose number is even; fails where it is told to."""
+
+    def __init__(self, names: Sequence[str], fails: str = "", seed: int = 0, users: int = 0, dies: int = 0) -> None:
+        self.methods = [Method(name, "none", "none", {"name": name, "seed": seed}) for name in names]
+        self.fails, self.seed, self.users, self.dies, self.parts = fails, seed, users, dies, 0
+
+    def rows(self, chunk: Chunk, cells: Sequence[Cell]) -> Iterator[tuple[Cell, list[Row]]]:
+        for cell in cells:
+            self.parts += 1
+            if self.dies and self.parts > self.dies:
+                raise KeyboardInterrupt
+            if cell.method.name == self.fails:
+                raise RuntimeError("secret")
+            found = []
+            for query in chunk.of_task[cell.task]:
+                right = int(query.user_id[1:]) % 2 == 0
+                said = {"output": "drama" if right else "comedy", "score": float(right), "enrol_seconds": 0.5}
+                found.append(cell.row(query, chunk.users[query.user_id], seconds=0.1, kept_bytes=8, **said))
+            yield cell, found
+
+
+def plan(folder: Path, *ways: Echo, users_at_once: int = 3, **splits: UserStore) -> Plan:
+    return Plan(folder, splits or {"dev": people()}, ways, users_at_once)
+
+
+def go(one: Plan, resume: bool = False) -> list[tuple[str, int]]:
+    shown: list[tuple[str, int]] = []
+    runner.begin(one.folder, resume)
+    runner.run(one, lambda error: f"failed with {type(error).__name__}", lambda name, rows: shown.append((name, rows)))
+    return shown
+
+
+def rows(one: Plan) -> list[dict]:
+    found = []
+    for _, path in one.parts():
+        for row in read_part(path):
+            found.append({name: getattr(row, name) for name in Row.__slots__ if name not in MEASURED})
+    return found
+
+
+def test_a_row_an_example_in_private_parts(tmp_path: Path) -> None:
+    one = plan(tmp_path / "rows", Echo(["a", "b+rag"]))
+    shown = go(one)
+    found = rows(one)
+    assert len(found) == 2 * 2 * USERS == one.total() == sum(count for _, count in shown)
+    assert {(row["method"], row["task"]) for row in found} == {
+        (name, task) for name in ("a", "b+rag") for task in ("movie_tagging", "headline")
+    }
+    assert all(row["output"] == ("drama" if int(row["user_id"][1:]) % 2 == 0 else "comedy") for row in found)
+    assert [row["history_items"] for row in found[:USERS]] == list(range(USERS))
+    parts = sorted((tmp_path / "rows").rglob("*.parquet"))
+    assert len(parts) == 2 * 2 * 3 and all(stat.S_IMODE(part.stat().st_mode) == 0o600 for part in parts)
+    for part in parts:
+        assert all(
+            stat.S_IMODE(folder.stat().st_mode) == 0o700 for folder in part.parents if tmp_path in folder.parents
+        )
+    assert read_about(parts[0])["split"] == "dev"
+    import pyarrow.parquet as pq
+
+    assert pq.read_table(tmp_path / "rows").num_rows == len(found)  # a plain reader takes the whole folder
+
+
+def test_a_killed_evaluation_goes_on_to_the_same_rows(tmp_path: Path) -> None:
+    whole = plan(tmp_path / "whole", Echo(["a"]), Echo(["b"]))
+    go(whole)
+    killed = plan(tmp_path / "killed", Echo(["a"]), Echo(["b"], dies=2))
+    with pytest.raises(KeyboardInterrupt):
+        go(killed)
+    done = set((tmp_path / "killed").rglob("*.parquet"))
+    assert 0 < len(done) < len(list((tmp_path / "whole").rglob("*.parquet")))
+    before = {part: part.stat().st_mtime_ns for part in done}
+    again = plan(tmp_path / "killed", Echo(["a"], dies=0), Echo(["b"]))
+    with pytest.raises(runner.OtherRows, match="was stopped: --resume goes on"):
+        go(again)
+    go(again, resume=True)
+    assert rows(again) == rows(whole)
+    assert again.ways[0].parts == 0  # nothing that was done was done again
+    assert {part: part.stat().st_mtime_ns for part in done} == before
+    go(again)  # finished: without --resume it begins anew
+    assert again.ways[0].parts == 6 and rows(again) == rows(whole)
+
+
+def test_rows_of_another_recipe_or_other_data_are_refused(tmp_path: Path) -> None:
+    go(plan(tmp_path / "rows", Echo(["a"])))
+    other = plan(tmp_path / "rows", Echo(["new"]), Echo(["a"], seed=0))
+    other.ways[1].methods[0].about["name"] = "changed"  # type: ignore[index]
+    with pytest.raises(runner.OtherRows, match=r"another evaluation: rows.method.name: saved 'a', given 'changed'"):
+        go(other, resume=True)
+    assert not list((tmp_path / "rows").rglob("*/new/*"))  # said before anything is done
+    with pytest.raises(runner.OtherRows, match=r"rows\.(digest_of_data|users)"):
+        go(plan(tmp_path / "rows", Echo(["a"]), dev=people(USERS + 1)), resume=True)
+    assert len(rows(plan(tmp_path / "rows", Echo(["a"])))) == 2 * USERS
+
+
+def test_a_failing_method_is_recorded_and_the_others_go_on(tmp_path: Path) -> None:
+    one = plan(tmp_path / "rows", Echo(["a", "bad", "c"], fails="bad"), Echo(["d"]))
+    go(one)
+    found = rows(one)
+    by = {name: [row for row in found if row["method"] == name] for name in ("a", "bad", "d")}
+    assert len(by["bad"]) == 2 * USERS and {row["failure"] for row in by["bad"]} == {"failed with RuntimeError"}
+    assert all(row["output"] is None and row["score"] is None for row in by["bad"]) and "secret" not in json.dumps(
+        found
+    )
+    assert all(row["failure"] is None for row in by["d"]) and len(by["d"]) == 2 * USERS
+    result = results(one, read(one), {}, 50, 0)
+    assert result["failures"]["bad"]["dev"] == {
+        "rows": 2 * USERS, "failed": 2 * USERS, "reasons": {"failed with RuntimeError": 2 * USERS},
+    }  # fmt: skip
+    assert "bad" not in result["methods"] and result["methods"]["d"]["dev"]["average"] == pytest.approx(4 / 7)
+    mended = plan(tmp_path / "rows", Echo(["a", "bad", "c"]), Echo(["d"]))
+    go(mended, resume=True)
+    assert not results(mended, read(mended), {}, 50, 0)["failures"]
+    assert mended.ways[1].parts == 0  # only what had failed was tried again
+
+
+def test_the_order_of_methods_changes_no_row(tmp_path: Path) -> None:
+    one, other = plan(tmp_path / "1", Echo(["a", "b"])), plan(tmp_path / "2", Echo(["b", "a"]))
+    go(one), go(other)
+    key = lambda row: (row["method"], row["task"], row["example_id"])  # noqa: E731
+    assert sorted(rows(one), key=key) == sorted(rows(other), key=key)
+
+
+def test_fewer_users_and_several_splits_and_seeds(tmp_path: Path) -> None:
+    ways = [Echo(["a"], seed=0), Echo(["a"], seed=1), Echo(["few"], users=2)]
+    one = plan(tmp_path / "rows", *ways, dev=people(), other=people(4))
+    go(one)
+    found = rows(one)
+    assert len([row for row in found if row["method"] == "a"]) == 2 * 2 * (USERS + 4)
+    assert {row["user_id"] for row in found if row["method"] == "few"} == {"u0", "u1"}
+    result = results(one, read(one), {"a": 3.0, "few": 40.0}, 50, 0)
+    assert result["users"] == {"dev": USERS, "other": 4, "few": 2} and result["same_users"]["a"]["average"] == 0.5
+    assert result["methods"]["a"].keys() == {"dev", "other"} and result["queries"] == 2 * (USERS + 4)
+    took = result["timing"]["methods"]["a"]["dev"]
+    assert took["enrol_seconds_per_user"] == 0.5 and took["seconds_per_instance"] == pytest.approx(0.1)
+    assert took["prepare_seconds"] == 3.0 and took["kept_bytes_per_user"] == 8 and took["users"] == USERS
+    assert result["timing"]["cumulative"]["a"][-1] == [USERS, pytest.approx(3.0 + USERS * 0.7)]
+
+
+def test_answers_beside_each_other(tmp_path: Path) -> None:
+    one = plan(tmp_path / "rows", Echo(["a"]), Echo(["few"], users=2))
+    go(one)
+    write_answers(tmp_path / "answers.jsonl", one, lambda user, task: [f"knows {user.id}"])
+    lines = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
+    assert len(lines) == 2 * USERS and lines[0]["profile"] == ["knows u0"]
+    assert lines[0]["outputs"] == {"a": "drama", "few": "drama"} and lines[-1]["outputs"] == {"a": "drama"}
+    assert stat.S_IMODE((tmp_path / "answers.jsonl").stat().st_mode) == 0o600
+
+
+def test_a_limit_counts_queries_of_each_task() -> None:
+    store = people()
+    kept = stored(limited((store[place] for place in range(len(store))), 2))
+    assert kept.ids == ["u0", "u1"] and kept.asked == {"movie_tagging": 2, "headline": 2}
+    assert len(stored(limited((store[place] for place in range(len(store))), 0))) == USERS
+
+
+def test_one_bad_item_fails_alone_and_a_broken_device_fails_all() -> None:
+    def work(items: Sequence[int]) -> list[int]:
+        if 3 in items:
+            raise ValueError("three")
+        if 9 in items:
+            raise RuntimeError("device")
+        return [item * 10 for item in items]
+
+    tried = divided(range(6), work)
+    assert [item for one in tried for item in one.items] == list(range(6))
+    assert [(list(one.items), str(one.error)) for one in tried if one.error] == [([3], "three")]
+    assert sorted(n for one in tried if one.found for n in one.found) == [0, 10, 20, 40, 50]
+    [one] = divided([7, 8, 9], work)
+    assert isinstance(one.error, RuntimeError) and divided([], work) == []
