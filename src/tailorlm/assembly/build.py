@@ -54,7 +54,7 @@ def put_together(
     known = learn(recipe.profile, users)
     profilers = make_profilers(recipe.profile, known, backbone)
     encoder = make_encoder(recipe.encoder, backbone)
-    bench = make_bench(backbone, profiler(profilers), encoder, recipe.max_tokens)
+    bench = make_bench(backbone, profiler(profilers), encoder, recipe.max_tokens, recipe.tasks.template)
     bench = replace(bench, pools=pools(users))
     notes = {**report.notes, **({"problems left out": report.count} if report.count else {})}
     return Built(recipe, bench, users, held, known, profilers, notes)
@@ -103,6 +103,7 @@ def save(built: Built, source: p2p.Source, directory: Path) -> None:
     """The trained network with its meta."""
     recipe, tasks = built.recipe, tasks_of(built.users)
     use = checkpoints.use_of(built.bench, source, recipe.profile, recipe.encoder, built.known, tasks)
+    use = replace(use, template=recipe.tasks.template)
     template = built.profilers([User("", ())], None)[0].template
     about = {"recipe": plain(recipe), **runs.provenance(recipe.seed)}
     checkpoints.save(directory, source, checkpoints.meta_of(built.bench, source, template, use, about))

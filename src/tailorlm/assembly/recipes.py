@@ -94,6 +94,16 @@ class EncoderSettings:
     cache: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSettings:
+    """`template`: the words in which tasks are asked, a file of templates/. ValueError with those that there are."""
+
+    template: str = "official"
+
+    def __post_init__(self) -> None:
+        find("templates", self.template)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A whole run. `start`: P2P begins at MT-LoRA, or at the base. `max_tokens`: prompt and answer together."""
@@ -103,6 +113,7 @@ class Recipe:
     start: Literal["mt_lora", "base"] = "mt_lora"
     max_tokens: int = 1024
     data: DataSettings = field(default_factory=DataSettings)
+    tasks: TaskSettings = field(default_factory=TaskSettings)
     profile: ProfileSettings = field(default_factory=ProfileSettings)
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     methods: Mapping[str, dict[str, Any]] = field(default_factory=dict)
