@@ -3,6 +3,7 @@
 No trunk: delta W = (B_0 + sum over slots k of W_k c_k) A, where c_k are the whitened coordinates of slot k. What
 two statements do together is the sum of what each does alone, so pairs of traits that training never saw together
 still compose (docs/hypernetwork.md has the comparison with the published trunk). Knows nothing of texts or encoders.
+Kinds other than LoRA have no A: each of their tensors is such a sum.
 Source: ours; shared A with user-specific B as PRISP's B (section 3.2) and Zhu et al. 2024 on LoRA's asymmetry.
 """
 
@@ -14,9 +15,11 @@ from torch import Tensor, nn
 
 from tailorlm.adapters.batch import Adapters
 from tailorlm.adapters.lora import LoraSpace
+from tailorlm.adapters.space import AdapterSpace
 from tailorlm.hypernet.bias import l2, set_bias
 from tailorlm.hypernet.heads import Factors
 from tailorlm.hypernet.pool import Whitened
+from tailorlm.hypernet.whole import WholeSum, biases, set_start, spread
 
 
 class Sum(nn.Module):
@@ -43,7 +46,7 @@ class Additive(nn.Module):
     """
 
     def __init__(
-        self, space: LoraSpace, encoder_size: int, *, scaling: float, slots: int, components: int = 16
+        self, space: AdapterSpace, encoder_size: int, *, scaling: float, slots: int, components: int = 16
     ) -> None:
         super().__init__()
         self.settings: dict[str, Any] = {
@@ -54,22 +57,25 @@ class Additive(nn.Module):
         self.space, self.scaling, self.slots = space, scaling, slots
         self.whitened = Whitened(encoder_size, slots, components)
         size = slots * (components + 1)
-        self.heads = nn.ModuleList(
-            Sum(Factors(len(group.sites), space.rank, group.d_in, group.d_out, scaling, gain=False), size)
-            for group in space.groups
-        )
+        self.heads = nn.ModuleList(make_heads(space, size, scaling))
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Adapters:
         """vectors (U, K, E), mask (U, K) bool, False where a statement is missing -> U adapters. float32."""
         self.check_input(vectors, mask)
         read = self.whitened(vectors.to(self.whitened.mean.dtype), mask).flatten(1)
         x = torch.cat([read, (~mask).to(read.dtype)], 1) / math.sqrt(read.shape[1])
+        if isinstance(self.space, LoraSpace):
+            return Adapters(self.space, self.factors_of(self.space, x))
+        return Adapters(self.space, {name: head(x) for name, head in zip(self.space.shapes(), self.heads, strict=True)})
+
+    def factors_of(self, space: LoraSpace, x: Tensor) -> dict[str, Tensor]:
+        """Each group's A and B from coordinates (U, D)."""
         tensors: dict[str, Tensor] = {}
-        for group, head in zip(self.space.groups, self.heads, strict=True):
+        for group, head in zip(space.groups, self.heads, strict=True):
             a, b = head(x)
             tensors[f"{group.name}.A"] = a.transpose(0, 1)
             tensors[f"{group.name}.B"] = b.permute(1, 0, 3, 2)
-        return Adapters(self.space, tensors)
+        return tensors
 
     def check_input(self, vectors: Tensor, mask: Tensor) -> None:
         """Raises ValueError unless vectors are (U, K, E) with this network's K and E, and mask (U, K) bool."""
@@ -85,16 +91,31 @@ class Additive(nn.Module):
         self.whitened.fit(vectors.to(self.whitened.mean), mask.to(self.whitened.mean.device))
 
     def factors(self) -> list[Factors]:
-        """The groups' factors, in the space's order."""
+        """The groups' factors, in the space's order; none for kinds other than LoRA."""
         return [head.factors for head in self.heads if isinstance(head, Sum)]
 
     def set_bias(self, adapters: Adapters) -> None:
-        """Makes one LoRA (MT-LoRA) the start: while weights are 0, every user's adapter equals it."""
-        set_bias(self.space, self.factors(), adapters)
+        """Makes one adapter (MT-LoRA) the start: while weights are 0, every user's adapter equals it."""
+        if isinstance(self.space, LoraSpace):
+            set_bias(self.space, self.factors(), adapters)
+        else:
+            set_start(self.space, list(self.heads), adapters)
 
     def l2(self, adapters: Adapters) -> Tensor:
-        """Mean A^2 + mean B^2 over all sites of each user, B before its scaling: the regulariser (U,)."""
-        return l2(adapters, self.scaling)
+        """The regulariser (U,): mean A^2 + mean B^2 over all sites, B before its scaling; of other kinds `spread`."""
+        if isinstance(self.space, LoraSpace):
+            return l2(adapters, self.scaling)
+        return spread(adapters, biases(self.space, list(self.heads)))
+
+
+def make_heads(space: AdapterSpace, size: int, scaling: float) -> list[nn.Module]:
+    """One sum a LoRA group, or a tensor of another kind, whose fresh adapter is its bias."""
+    if not isinstance(space, LoraSpace):
+        return [WholeSum(start, size, scaling) for start in space.start().values()]
+    return [
+        Sum(Factors(len(group.sites), space.rank, group.d_in, group.d_out, scaling, gain=False), size)
+        for group in space.groups
+    ]
 
 
 def check_additive(settings: dict[str, Any]) -> None:

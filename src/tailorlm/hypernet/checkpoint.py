@@ -19,8 +19,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tailorlm.adapters.lora import LoraSpace
 from tailorlm.adapters.sites import Site, sort_sites
+from tailorlm.adapters.space import AdapterSpace
 from tailorlm.hypernet.config import BadCheckpoint, Meta, agree, read_config, write_config
 from tailorlm.hypernet.kinds import Network, make
 
@@ -60,10 +60,9 @@ def from_pretrained(source: str | Path, revision: str | None = None, token: str 
     if config.stat().st_size > LARGEST_CONFIG:
         raise BadCheckpoint(f"{config} is larger than {LARGEST_CONFIG} bytes")
     meta, settings, save_id = read_config(config.read_text(encoding="utf-8", errors="replace"), str(config))
-    space = LoraSpace(meta.sites, meta.rank)
-    state = read_weights(directory / WEIGHTS, expected_shapes(space, settings), save_id)
+    state = read_weights(directory / WEIGHTS, expected_shapes(meta.space, settings), save_id)
     with torch.random.fork_rng(devices=[]):  # loading must not shift the caller's random numbers
-        hypernet = make(space, settings)
+        hypernet = make(meta.space, settings)
     hypernet.load_state_dict(state, assign=True)
     return hypernet.eval(), meta
 
@@ -82,6 +81,7 @@ def check(
     meta: Meta, *, base_id: str | None = None, base_revision: str | None = None,
     encoder_id: str | None = None, encoder_size: int | None = None, template: str | None = None,
     facets: Sequence[str] | None = None, sites: Sequence[Site] | None = None, rank: int | None = None,
+    space: AdapterSpace | None = None,
 ) -> None:  # fmt: skip
     """Raises BadCheckpoint listing every given value that is not the checkpoint's; None is not compared.
 
@@ -92,7 +92,7 @@ def check(
         "base_id": base_id, "base_revision": base_revision if meta.base_revision else None,
         "encoder_id": encoder_id, "encoder_size": encoder_size, "template": template,
         "facets": None if facets is None else tuple(facets), "rank": rank,
-        "sites": None if sites is None else sort_sites(sites),
+        "sites": None if sites is None else sort_sites(sites), "space": space,
     }  # fmt: skip
     wrong = [
         f"{name}: expected {found(getattr(meta, name), value)}, found {found(value, getattr(meta, name))}"
@@ -127,7 +127,7 @@ def locate(source: str | Path, revision: str | None, token: str | None) -> Path:
     return directory
 
 
-def expected_shapes(space: LoraSpace, settings: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+def expected_shapes(space: AdapterSpace, settings: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     """The tensors that a network of these settings has, without allocating any."""
     with torch.device("meta"):
         hypernet = make(space, settings)
@@ -158,8 +158,7 @@ def compare(stored: dict[str, tuple[int, ...]], shapes: dict[str, tuple[int, ...
 
 def check_own(hypernet: Network, meta: Meta) -> None:
     """Raises ValueError unless sites, rank, scaling, E and facets are this network's."""
-    space = hypernet.space
-    check(meta, sites=space.sites, rank=space.rank, encoder_size=hypernet.settings["encoder_size"])
+    check(meta, space=hypernet.space, encoder_size=hypernet.settings["encoder_size"])
     if meta.scaling != hypernet.scaling:
         raise BadCheckpoint(f"scaling: expected {hypernet.scaling}, found {meta.scaling}")
     agree(meta, hypernet.settings)

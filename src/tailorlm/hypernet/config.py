@@ -5,24 +5,17 @@ size is checked before anything is built from it. Source: design section 3; P2P 
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tailorlm.adapters.lora import LoraSpace
 from tailorlm.adapters.sites import Site
+from tailorlm.adapters.space import AdapterSpace
 from tailorlm.hypernet import kinds
 from tailorlm.hypernet.kinds import Network
+from tailorlm.hypernet.spaces import LARGEST, parse_space, sized, space_fields, take
 
 FORMAT, VERSION = "tailorlm-hypernet", 1
-LARGEST = {
-    "encoder_size": 1 << 16, "slots": 1 << 13, "latent": 1 << 14, "head_in": 1 << 16,
-    "components": 1 << 12, "queries": 1 << 10, "rank": 1 << 10, "layer": 1 << 12, "d_in": 1 << 20,
-    "d_out": 1 << 20,
-}  # fmt: skip
-MOST_SITES, LONGEST_NAME = 1 << 14, 512
-PATH = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 
 
 class BadCheckpoint(ValueError):
@@ -37,7 +30,7 @@ class Meta:
     encoder_id, encoder_size      the encoder of profile statements, and E
     template                      version of the profile wordings
     facets                        names of the K slots in order; empty unless the pool is "facets"
-    sites, rank, scaling          the adapters' places, rank, and the scale folded into B
+    space, scaling                the adapters' kind, places and sizes, and the scale folded into what is generated
     recipe                        the resolved recipe, JSON
     """
 
@@ -47,26 +40,36 @@ class Meta:
     encoder_size: int
     template: str
     facets: tuple[str, ...]
-    sites: tuple[Site, ...]
-    rank: int
+    space: AdapterSpace
     scaling: float
     recipe: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """Where the adapters change layers; none for virtual tokens."""
+        return self.space.sites
+
+    @property
+    def rank(self) -> int:
+        """The rank of LoRA; ValueError for another kind."""
+        if not isinstance(rank := getattr(self.space, "rank", None), int):
+            raise ValueError(f"{self.space.kind} has no rank")
+        return rank
 
     @classmethod
     def of(
         cls, hypernet: Network, *, base_id: str, base_revision: str | None, encoder_id: str, template: str,
         facets: tuple[str, ...] = (), recipe: Mapping[str, Any] | None = None,
     ) -> "Meta":  # fmt: skip
-        """The meta of this network: sites, rank, scaling and E are its own."""
+        """The meta of this network: space, scaling and E are its own."""
         return cls(
             base_id, base_revision, encoder_id, hypernet.settings["encoder_size"], template, tuple(facets),
-            hypernet.space.sites, hypernet.space.rank, hypernet.scaling, dict(recipe or {}),
+            hypernet.space, hypernet.scaling, dict(recipe or {}),
         )  # fmt: skip
 
 
 def write_config(meta: Meta, settings: Mapping[str, Any], save_id: str) -> str:
     """The text of config.json. ValueError if the recipe is not JSON."""
-    sites = [[s.path, s.module, s.layer, s.d_in, s.d_out] for s in meta.sites]
     config = {
         "format": FORMAT,
         "version": VERSION,
@@ -75,7 +78,7 @@ def write_config(meta: Meta, settings: Mapping[str, Any], save_id: str) -> str:
         "encoder": {"id": meta.encoder_id, "size": meta.encoder_size},
         "template": meta.template,
         "facets": list(meta.facets),
-        "adapter": {"kind": "lora", "rank": meta.rank, "sites": sites},
+        "adapter": {"kind": meta.space.kind, **space_fields(meta.space)},
         "network": dict(settings),
         "recipe": dict(meta.recipe),
     }
@@ -106,14 +109,11 @@ def parse(config: Any) -> tuple[Meta, dict[str, Any], str]:
         raise ValueError(f"expected format and version {(FORMAT, VERSION)}, found {form}")
     base, encoder, adapter = (take(config, name, dict) for name in ("base", "encoder", "adapter"))
     settings = parse_settings(take(config, "network", dict))
-    if take(adapter, "kind", str) != "lora":
-        raise ValueError(f"adapter.kind is {adapter['kind']!r}; expected 'lora'")
-    space = LoraSpace(parse_sites(take(adapter, "sites", list)), sized(adapter, "rank"))
     facets = tuple(take({"facets": name}, "facets", str) for name in take(config, "facets", list))
     revision = None if base.get("revision") is None else take(base, "revision", str)
     meta = Meta(
         take(base, "id", str), revision, take(encoder, "id", str), sized(encoder, "size", "encoder_size"),
-        take(config, "template", str), facets, space.sites, space.rank, float(settings["scaling"]),
+        take(config, "template", str), facets, parse_space(adapter), float(settings["scaling"]),
         take(config, "recipe", dict),
     )  # fmt: skip
     agree(meta, settings)
@@ -132,49 +132,12 @@ def parse_settings(network: dict[str, Any]) -> dict[str, Any]:
     return dict(network)
 
 
-def parse_sites(rows: list[Any]) -> tuple[Site, ...]:
-    """Sites from [path, module, layer, d_in, d_out] rows."""
-    if not 0 < len(rows) <= MOST_SITES:
-        raise ValueError(f"adapter.sites has {len(rows)} rows; expected 1 to {MOST_SITES}")
-    return tuple(parse_site(row, number) for number, row in enumerate(rows))
-
-
-def parse_site(row: Any, number: int) -> Site:
-    """One site; the module is the last part of the path, which is a dotted name."""
-    if not isinstance(row, list) or len(row) != 5:
-        raise ValueError(f"adapter.sites[{number}] must be [path, module, layer, d_in, d_out]")
-    named = dict(zip(("path", "module", "layer", "d_in", "d_out"), row, strict=True))
-    path, module = take(named, "path", str), take(named, "module", str)
-    if not PATH.fullmatch(path) or path.rpartition(".")[2] != module:
-        raise ValueError(f"adapter.sites[{number}]: path must be a dotted name that ends in its module")
-    return Site(path, module, sized(named, "layer"), sized(named, "d_in"), sized(named, "d_out"))
-
-
 def agree(meta: Meta, settings: Mapping[str, Any]) -> None:
     """Raises ValueError where the meta and the network's settings contradict each other."""
+    kinds.check_space(meta.space, settings)
     if meta.encoder_size != settings["encoder_size"]:
         raise ValueError(f"encoder.size {meta.encoder_size} is not the network's {settings['encoder_size']}")
     slots = settings["slots"] if settings["pool"] == "facets" else 0
     if len(meta.facets) != slots or len(set(meta.facets)) != slots:
         pool, count = settings["pool"], len(meta.facets)
         raise ValueError(f"expected {slots} different facets for pool {pool!r}, found {count}")
-
-
-def take(mapping: Any, name: str, kind: type) -> Any:
-    """mapping[name] if it is exactly of that JSON type (a bool is no int) and no giant name."""
-    if not isinstance(mapping, dict) or name not in mapping:
-        raise ValueError(f"field {name!r} is missing")
-    value = mapping[name]
-    if type(value) is not kind:
-        raise ValueError(f"field {name!r} must be {kind.__name__}, is {type(value).__name__}")
-    if isinstance(value, str) and len(value) > LONGEST_NAME:
-        raise ValueError(f"field {name!r} has {len(value)} characters; at most {LONGEST_NAME}")
-    return value
-
-
-def sized(mapping: dict[str, Any], name: str, limit: str | None = None) -> int:
-    """A whole number within this format's limits; only a layer may be 0."""
-    value, largest = int(take(mapping, name, int)), LARGEST[limit or name]
-    if not (0 if name == "layer" else 1) <= value <= largest:
-        raise ValueError(f"field {name!r} is {value}; expected at most {largest} and at least 1 (a layer: 0)")
-    return value

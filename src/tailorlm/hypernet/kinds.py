@@ -6,9 +6,9 @@ Knows nothing of files. A third kind is a class with the same methods and a line
 from collections.abc import Mapping
 from typing import Any
 
-from tailorlm.adapters.lora import LoraSpace
+from tailorlm.adapters.space import AdapterSpace
 from tailorlm.hypernet.additive import Additive, check_additive
-from tailorlm.hypernet.network import Hypernet, check_settings
+from tailorlm.hypernet.network import Hypernet, check_kind, check_settings
 
 Network = Hypernet | Additive
 NAMES = {
@@ -20,7 +20,7 @@ NAMES = {
 }  # fmt: skip
 
 
-def make(space: LoraSpace, settings: Mapping[str, Any]) -> Network:
+def make(space: AdapterSpace, settings: Mapping[str, Any]) -> Network:
     """The network of these settings, as its own `settings` has them."""
     if settings["head"] == "additive":
         return Additive(space, **{name: value for name, value in settings.items() if name not in ("head", "pool")})
@@ -35,3 +35,9 @@ def names(settings: Mapping[str, Any]) -> set[str]:
 def check(settings: dict[str, Any]) -> None:
     """Raises ValueError naming the first setting that no network can have, and what it may be."""
     (check_additive if settings["head"] == "additive" else check_settings)(settings)
+
+
+def check_space(space: AdapterSpace, settings: Mapping[str, Any]) -> None:
+    """Raises ValueError where networks of these settings cannot generate this kind of adapter."""
+    if settings["head"] != "additive":
+        check_kind(space, settings)

@@ -1,12 +1,13 @@
-"""The hypernetwork: profile vectors of many users in, a LoRA for every site of each user out, in one pass.
+"""The hypernetwork: profile vectors of many users in, an adapter of each user out, every site in one pass.
 
-It puts a pool, the trunk and one head a group together; it knows nothing of texts, encoders, language models
-or training. The module index is the group's place in the space's sorted groups, never the order of a set.
+It puts a pool, the trunk and one head a group (of other kinds than LoRA: a tensor) together; it knows nothing of
+texts, encoders, language models or training. The module index is the group's place in the space's sorted groups,
+never the order of a set.
 Source: P2P section 3, equations of the position-aware input and the LoRA; reference section 1.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import torch
@@ -16,10 +17,12 @@ from torch import Tensor, nn
 from tailorlm.adapters.batch import Adapters
 from tailorlm.adapters.lora import LoraSpace
 from tailorlm.adapters.sites import Group
+from tailorlm.adapters.space import AdapterSpace
 from tailorlm.hypernet.bias import l2, set_bias
 from tailorlm.hypernet.heads import Factors, HeadL, HeadM, HeadS, PartsM, PartsS
 from tailorlm.hypernet.pool import Attention, Facets, Single
 from tailorlm.hypernet.trunk import Trunk
+from tailorlm.hypernet.whole import Whole, biases, places, set_start, spread
 
 PoolName = Literal["single", "facets", "attention"]
 HeadName = Literal["L", "M", "S"]
@@ -34,14 +37,15 @@ class Hypernet(nn.Module):
 
     pool       "single" (K = 1, published), "facets" (`slots` fixed slots; `fit` first), "attention" (a set)
     latent     trunk width, a multiple of 4; head_in: width of the heads' input
-    head       "L", "M" or "S" (heads.py); bias "shared" by the layers (published) or one for each "layer"
+    head       "L", or for LoRA also "M" or "S" (heads.py); bias "shared" by the layers (published) or one for each
+               "layer", which kinds need whose fresh adapters differ from place to place (virtual tokens)
     unit_norm  heads read their input normalised to unit RMS and have a learned gain per rank row
     components whitened coordinates a slot (facets); queries: learned queries (attention)
     Raises ValueError on a setting outside these.
     """
 
     def __init__(
-        self, space: LoraSpace, encoder_size: int, *, scaling: float, pool: PoolName = "single",
+        self, space: AdapterSpace, encoder_size: int, *, scaling: float, pool: PoolName = "single",
         slots: int = 1, latent: int = 128, head_in: int = 512, head: HeadName = "L",
         bias: BiasName = "shared", unit_norm: bool = False, dropout: float = 0.05,
         components: int = 16, queries: int = 4,
@@ -53,15 +57,14 @@ class Hypernet(nn.Module):
             "components": components, "queries": queries,
         }  # fmt: skip
         check_settings(self.settings)
+        check_kind(space, self.settings)
         self.space, self.scaling, self.slots, self.unit_norm = space, scaling, slots, unit_norm
         self.pool = make_pool(pool, encoder_size, slots, latent // 2, components, queries)
-        modules = [index for index, group in enumerate(space.groups) for _ in group.sites]
-        layers = [site.layer for group in space.groups for site in group.sites]
-        self.trunk = Trunk(modules, layers, latent, head_in, dropout)
-        self.parts = make_parts(head, len(space.groups), space.rank, latent)
-        self.heads = nn.ModuleList(
-            make_head(head, group, space.rank, head_in, scaling, bias, unit_norm) for group in space.groups
-        )
+        rows = head_rows(space)
+        modules = [index for index, layers in enumerate(rows) for _ in layers]
+        self.trunk = Trunk(modules, [layer for layers in rows for layer in layers], latent, head_in, dropout)
+        self.parts = make_parts(head, len(rows), space, latent)
+        self.heads = nn.ModuleList(make_heads(space, head, head_in, scaling, bias, unit_norm))
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Adapters:
         """vectors (U, K, E), mask (U, K) bool, False where a vector is missing -> U adapters.
@@ -74,13 +77,20 @@ class Hypernet(nn.Module):
         x = self.trunk(code, parts)
         if self.unit_norm:
             x = F.layer_norm(x, x.shape[-1:])
+        rows = x.split([len(layers) for layers in head_rows(self.space)])
+        if isinstance(self.space, LoraSpace):
+            return Adapters(self.space, self.factors_of(self.space, rows))
+        made = {name: head(part) for name, head, part in zip(self.space.shapes(), self.heads, rows, strict=True)}
+        return Adapters(self.space, made)
+
+    def factors_of(self, space: LoraSpace, rows: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Each group's A and B from its rows (L, P, U, H)."""
         tensors: dict[str, Tensor] = {}
-        lengths = [len(group.sites) for group in self.space.groups]
-        for group, head, rows in zip(self.space.groups, self.heads, x.split(lengths), strict=True):
-            a, b = head(rows)
+        for group, head, part in zip(space.groups, self.heads, rows, strict=True):
+            a, b = head(part)
             tensors[f"{group.name}.A"] = a.transpose(0, 1)
             tensors[f"{group.name}.B"] = b.permute(1, 0, 3, 2)
-        return Adapters(self.space, tensors)
+        return tensors
 
     def check_input(self, vectors: Tensor, mask: Tensor) -> None:
         """Raises ValueError unless vectors are (U, K, E) with the network's E and K, and mask (U, K) bool."""
@@ -100,16 +110,21 @@ class Hypernet(nn.Module):
             self.pool.whitened.fit(vectors.to(mean), mask.to(mean.device))
 
     def set_bias(self, adapters: Adapters) -> None:
-        """Makes one LoRA (MT-LoRA) the heads' bias: while head weights are 0, every user's adapter equals it."""
-        set_bias(self.space, self.factors(), adapters)
+        """Makes one adapter (MT-LoRA) the heads' bias: while head weights are 0, every user's adapter equals it."""
+        if isinstance(self.space, LoraSpace):
+            set_bias(self.space, self.factors(), adapters)
+        else:
+            set_start(self.space, list(self.heads), adapters)
 
     def factors(self) -> list[Factors]:
-        """The groups' factors, in the space's order."""
+        """The groups' factors, in the space's order; none for kinds other than LoRA."""
         return [head.factors for head in self.heads if isinstance(head, HeadL | HeadM | HeadS)]
 
     def l2(self, adapters: Adapters) -> Tensor:
-        """Mean A^2 + mean B^2 over all sites of each user, B before its scaling: the regulariser (U,)."""
-        return l2(adapters, self.scaling)
+        """The regulariser (U,): mean A^2 + mean B^2 over all sites, B before its scaling; of other kinds `spread`."""
+        if isinstance(self.space, LoraSpace):
+            return l2(adapters, self.scaling)
+        return spread(adapters, biases(self.space, list(self.heads)))
 
 
 def make_pool(
@@ -123,11 +138,27 @@ def make_pool(
     return Attention(encoder_size, size, queries)
 
 
-def make_parts(head: HeadName, modules: int, rank: int, latent: int) -> PartsM | PartsS | None:
+def head_rows(space: AdapterSpace) -> list[list[int]]:
+    """Of each head the depths of its rows: a LoRA group's layers, or the places of another kind's tensor."""
+    if isinstance(space, LoraSpace):
+        return [[site.layer for site in group.sites] for group in space.groups]
+    return [list(range(count)) for count in places(space)]
+
+
+def make_parts(head: HeadName, modules: int, space: AdapterSpace, latent: int) -> PartsM | PartsS | None:
     """What the head asks the trunk for at one site; None where it is one thing."""
-    if head == "L":
+    if head == "L" or not isinstance(space, LoraSpace):
         return None
-    return PartsM(modules, latent) if head == "M" else PartsS(modules, rank, latent)
+    return PartsM(modules, latent) if head == "M" else PartsS(modules, space.rank, latent)
+
+
+def make_heads(
+    space: AdapterSpace, head: HeadName, head_in: int, scaling: float, bias: BiasName, gain: bool
+) -> list[nn.Module]:
+    """One head a LoRA group, or a tensor of another kind, whose fresh adapter is its bias."""
+    if isinstance(space, LoraSpace):
+        return [make_head(head, group, space.rank, head_in, scaling, bias, gain) for group in space.groups]
+    return [Whole(start, head_in, scaling, bias == "shared", gain) for start in space.start().values()]
 
 
 def make_head(
@@ -139,6 +170,16 @@ def make_head(
     if head == "L":
         return HeadL(factors, head_in)
     return HeadM(factors, head_in) if head == "M" else HeadS(factors, head_in)
+
+
+def check_kind(space: AdapterSpace, settings: Mapping[str, Any]) -> None:
+    """Raises ValueError for a head or a bias that this kind of adapter cannot have."""
+    if isinstance(space, LoraSpace):
+        return
+    if settings["head"] != "L":
+        raise ValueError(f"head is {settings['head']!r}, which shares a linear between A and B; {space.kind} needs 'L'")
+    if settings["bias"] == "shared" and not space.neutral_start:
+        raise ValueError(f"bias is 'shared', but a fresh {space.kind} differs from place to place; it needs 'layer'")
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:

@@ -61,8 +61,8 @@ def from_state(state: State, space: LoraSpace, order: Sequence[str], scaling: fl
         bias="layer" if has_offset(state) else "shared",
     )  # fmt: skip
     with torch.no_grad():
-        copy_trunk(hypernet, state, order)
-        copy_heads(hypernet, state)
+        copy_trunk(hypernet, space, state, order)
+        copy_heads(hypernet, space, state)
     return hypernet.eval()
 
 
@@ -94,9 +94,9 @@ def has_offset(state: State) -> bool:
     return any(name.startswith("AB_offset.") and bool(value.any()) for name, value in state.items())
 
 
-def copy_trunk(hypernet: Hypernet, state: State, order: Sequence[str]) -> None:
+def copy_trunk(hypernet: Hypernet, space: LoraSpace, state: State, order: Sequence[str]) -> None:
     """Fills pool, trunk and parts; the type embedding's rows go from the published order to the groups'."""
-    rows = torch.tensor([list(order).index(group.module) for group in hypernet.space.groups])
+    rows = torch.tensor([list(order).index(group.module) for group in space.groups])
     for old, new in NAMES.items():
         for kind in ("weight", "bias"):
             target = find(hypernet, new + kind)
@@ -106,9 +106,9 @@ def copy_trunk(hypernet: Hypernet, state: State, order: Sequence[str]) -> None:
                 fill(target, value[: len(target)] if new == "trunk.depths." else value, old + kind)
 
 
-def copy_heads(hypernet: Hypernet, state: State) -> None:
+def copy_heads(hypernet: Hypernet, space: LoraSpace, state: State) -> None:
     """Fills heads, their biases (plus the offset adapter's) and M's codes of A and B."""
-    for index, (group, head) in enumerate(zip(hypernet.space.groups, hypernet.heads, strict=True)):
+    for index, (group, head) in enumerate(zip(space.groups, hypernet.heads, strict=True)):
         assert isinstance(head, HeadL | HeadM | HeadS)
         fill_head(head, state, group.module)
         if hypernet.settings["bias"] == "layer":

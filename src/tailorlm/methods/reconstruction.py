@@ -120,6 +120,7 @@ def set_gains(network: Network, targets: Adapters) -> None:
     A step of a fixed size would otherwise be far larger than what tells tasks apart. A network without gains
     (`unit_norm` false, or additive) stays as it is, and learns more slowly.
     """
+    assert isinstance(network.space, LoraSpace)
     for group, pair in zip(network.space.groups, network.factors(), strict=True):
         b = targets.tensors[f"{group.name}.B"].transpose(2, 3)
         for factor, rows in ((pair.a, targets.tensors[f"{group.name}.A"]), (pair.b, b)):
