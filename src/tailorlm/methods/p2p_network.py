@@ -52,6 +52,7 @@ def fresh(space: AdapterSpace, settings: dict[str, Any], table: VectorTable, see
     """A network on the table's device, its weights drawn by the seed, fitted on the table's profiles."""
     torch.manual_seed(seed)
     network = make(space, settings).to(table.ids.device)
-    places = torch.linspace(0, len(table) - 1, min(len(table), FITTED), dtype=torch.float64).long()
-    network.fit(*table.gather(places.to(table.ids.device)))
+    if settings["pool"] == "facets":  # the other pools fit nothing, and all sets of items at once may be large
+        places = torch.linspace(0, len(table) - 1, min(len(table), FITTED), dtype=torch.float64).long()
+        network.fit(*table.gather(places.to(table.ids.device)))
     return network

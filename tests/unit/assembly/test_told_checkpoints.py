@@ -34,3 +34,35 @@ def test_what_does_not_go_together_is_no_checkpoint(asked: Path) -> None:
     use = {**meta.recipe["use"], "source": "history"}
     with pytest.raises(BadCheckpoint, match='source "history" retrieves nothing'):
         checkpoints.read_use(replace(meta, recipe={**meta.recipe, "use": use}))
+
+
+@pytest.mark.parametrize("kind", ["ia3", "prompt_tuning", "prefix_tuning"])
+def test_other_kinds_come_back_too(kind: str, tiny_recipe: Path, tmp_path: Path) -> None:
+    options = [] if kind == "ia3" else ["methods.p2p.options.tokens=3"]
+    recipe = read(tiny_recipe, [f"methods.p2p.kind={kind}", "start=base", "methods.p2p.train.steps=2", *options])
+    tailor = Tailor.from_pretrained(build.train(recipe, tmp_path / "run"))
+    made = tailor.personalize(
+        history=[
+            (
+                "Write a headline: news",
+                "NEWS!",
+            )
+        ]
+    )
+    assert made.adapters.space.kind == tailor.use.kind == kind
+    assert made.adapters.space == tailor.source.hypernet.space
+
+
+def test_a_lora_is_no_start_for_another_kind(tiny_recipe: Path) -> None:
+    with pytest.raises(ValueError, match='methods.p2p.kind is "ia3" and cannot begin at MT-LoRA'):
+        read(tiny_recipe, ["methods.p2p.kind=ia3"])
+
+
+def test_another_kind_than_the_network_makes_is_no_checkpoint(asked: Path) -> None:
+    tailor = Tailor.from_pretrained(asked)
+    for use, said in ((replace(tailor.use, kind="ia3"), "makes adapters of"),):
+        with pytest.raises(BadCheckpoint, match=said):
+            checkpoints.restore(tailor.bench, tailor.source.hypernet, tailor.meta, use)
+    table = {**tailor.meta.recipe["use"], "kind": "ia4"}
+    with pytest.raises(BadCheckpoint, match="ia4"):
+        checkpoints.read_use(replace(tailor.meta, recipe={**tailor.meta.recipe, "use": table}))
