@@ -26,7 +26,7 @@ ROOT = __package__ or "tailorlm"
 
 
 def names(package: str) -> tuple[str, ...]:
-    """The plugins of a package ("tasks", "methods", ...), sorted; imports none of them.
+    """The plugins of a package ("tasks", "methods", "evaluation.figures", ...), sorted; imports none of them.
 
     Raises ValueError with the nearest valid names for what is no package of ours.
     """
@@ -55,7 +55,7 @@ def _own(package: str) -> tuple[str, ...]:
     folder = _folder(package)
     if folder is None:
         raise ValueError(f"no package {package!a} in {ROOT}; {_nearest(package, tuple(_packages()))}")
-    marks = {"Settings", package.removesuffix("s").upper()}
+    marks = {"Settings", package.rpartition(".")[2].removesuffix("s").upper()}
     return tuple(
         path.stem
         for path in sorted(folder.glob("*.py"))
@@ -64,12 +64,11 @@ def _own(package: str) -> tuple[str, ...]:
 
 
 def _folder(package: str) -> Path | None:
-    spec = find_spec(f"{ROOT}.{package}") if package.isidentifier() else None
-    return (
-        None
-        if spec is None or not spec.submodule_search_locations
-        else Path(spec.submodule_search_locations[0])
-    )
+    above, dot, own = package.rpartition(".")
+    # An inner package only below a package: looking for one below a plugin would import the plugin.
+    there = own.isidentifier() and (not dot or _folder(above) is not None)
+    spec = find_spec(f"{ROOT}.{package}") if there else None
+    return None if spec is None or not spec.submodule_search_locations else Path(spec.submodule_search_locations[0])
 
 
 def _packages() -> Iterator[str]:

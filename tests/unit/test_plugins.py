@@ -26,8 +26,11 @@ def shop(tmp_path, monkeypatch):
         "tasks/__init__.py": "",
         "tasks/plain.py": "TASK: int = 5\n",
         "tasks/task.py": "class Task:\n    pass\n",
+        "methods/deep/tables/__init__.py": "",
+        "methods/deep/tables/scores.py": "TABLE = 5\n",
     }
     (folder / "tasks").mkdir()
+    (folder / "methods" / "deep" / "tables").mkdir()
     for name, text in files.items():
         (folder / name).write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
@@ -50,21 +53,27 @@ def test_plugins_are_found_by_what_they_define_without_importing_them(shop):
     assert plugins.find("tasks", "plain").TASK == 5
 
 
+def test_a_package_may_be_an_inner_one(shop):
+    assert plugins.names("methods.deep.tables") == ("scores",)
+    assert plugins.find("methods.deep.tables", "scores").TABLE == 5
+
+
 def test_what_a_plugin_raises_passes_through(shop):
     with pytest.raises(ImportError, match="extra|x"):
         plugins.find("methods", "p2p")
 
 
-@pytest.mark.parametrize(
-    "name", ["prine", "method", "_hidden", "deep", "", "prime.x", "../prime", "x" * 1000]
-)
+@pytest.mark.parametrize("name", ["prine", "method", "_hidden", "deep", "", "prime.x", "../prime", "x" * 1000])
 def test_an_unknown_name_is_answered_with_the_valid_ones(shop, name):
     with pytest.raises(ValueError, match="in methods.*there are: p2p, prime") as caught:
         plugins.find("methods", name)
     assert ("did you mean prime?" in str(caught.value)) == (name in ("prine", "prime.x", "../prime"))
 
 
-@pytest.mark.parametrize("package", ["method", "nothing", "methods.prime", "", "..", "methods/deep"])
+@pytest.mark.parametrize(
+    "package",
+    ["method", "nothing", "methods.prime", "", "..", "methods/deep", "nothing.deep", "methods.p2p.x", "methods."],
+)
 def test_an_unknown_package_is_answered_with_the_valid_ones(shop, package):
     for call in (lambda: plugins.names(package), lambda: plugins.find(package, "prime")):
         with pytest.raises(ValueError, match="no package .* in shop; .*there are: methods, tasks"):
