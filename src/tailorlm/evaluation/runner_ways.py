@@ -55,7 +55,8 @@ def about(recipe: Recipe, row: Compared, source: Wanted, seed: int) -> dict[str,
     return {
         "source": source.about(), "context": row.context, "contexts": plain(context_settings(recipe, row)),
         "control": row.control, "seed": seed, "max_tokens": recipe.max_tokens, "data": plain(recipe.data),
-        "tasks": plain(recipe.tasks), "profile": plain(recipe.profile), "encoder": {name: encoder[name] for name in encoder if name != "cache"},
+        "tasks": plain(recipe.tasks), "profile": plain(recipe.profile),
+        "encoder": {name: encoder[name] for name in encoder if name != "cache"},
         "base": {name: base[name] for name in base if name != "device"}, "batch": recipe.eval.batch,
         "users_at_once": recipe.eval.users_at_once,
     }  # fmt: skip
