@@ -34,7 +34,8 @@ class Settings:
     """Defaults are OPPU's own: all items, 2 epochs, batches of 16, 1e-4. `stage_2` has PRISP's.
 
     `kind`: what each user has: "lora" (in `lora`), or another kind of adapter with its `options`. `rates` and
-    `batches` are by task name; other tasks have `train.learning_rate` and `batch`.
+    `batches` are by task name; other tasks have `train.learning_rate` and `batch`. `dropout` acts on LoRA's
+    inputs.
     """
 
     lora: LoraSettings = field(default_factory=LoraSettings)
@@ -45,6 +46,7 @@ class Settings:
     batch: int = 16
     batches: Mapping[str, int] = field(default_factory=dict)
     rates: Mapping[str, float] = field(default_factory=dict)
+    dropout: float = 0.0
     seed: int = 0
     users_at_once: int = 64
     train: ManySettings = field(default_factory=ManySettings)
@@ -53,8 +55,10 @@ class Settings:
         """ValueError for options of "lora", which has a table of its own, and for nobody at once."""
         if self.kind == "lora" and self.options:
             raise ValueError(f'options {sorted(self.options)} with kind "lora": its settings are the table `lora`')
-        if self.users_at_once < 1:
-            raise ValueError(f"users_at_once is {self.users_at_once}; valid is at least 1")
+        if self.users_at_once < 1 or not 0 <= self.dropout < 1:
+            raise ValueError(
+                f"users_at_once is {self.users_at_once} (valid: at least 1), dropout {self.dropout} (in [0, 1))"
+            )
         self.peft()
 
     def peft(self) -> PeftSettings:
@@ -66,7 +70,7 @@ def stage_2() -> Settings:
     """OPPU as PRISP compares it: PRISP's own stage-2 items, rates and batches, one epoch."""
     return Settings(
         items=ItemSettings(items=10, context="rag_pag", options={"k": 1}),
-        epochs=1, batches=STAGE_2_BATCHES, rates=STAGE_2_RATES,
+        epochs=1, batches=STAGE_2_BATCHES, rates=STAGE_2_RATES, dropout=0.05,
     )  # fmt: skip
 
 
@@ -122,7 +126,7 @@ class Source:
         )  # fmt: skip
         return Tuning(
             self.bench, self.injector, self._begin, self.effective, settings.items, pace, settings.train,
-            settings.users_at_once,
+            settings.users_at_once, settings.dropout,
         )  # fmt: skip
 
     def effective(self, params: Raw, fixed: Raw) -> Adapters:

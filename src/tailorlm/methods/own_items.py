@@ -80,16 +80,19 @@ def owners(users: Sequence[User], tasks: Sequence[str], scope: str) -> list[Owne
 
 @dataclass(frozen=True)
 class OwnRows:
-    """N rows; row i is of the owner number `owner[i]` and of task `task[i]`. `used[u]`: the items of owner u."""
+    """N rows; row i is of the owner number `owner[i]` and of task `task[i]`.
+
+    `seen[u]`: the keys of all items that owner u had, trained on or left out; whatever else comes later is new.
+    """
 
     rows: list[Row]
     owner: list[int]
     task: list[str]
-    used: tuple[frozenset[str], ...]
+    seen: tuple[frozenset[str], ...]
 
     def numbers(self) -> list[list[int]]:
         """Each owner's rows."""
-        own: list[list[int]] = [[] for _ in self.used]
+        own: list[list[int]] = [[] for _ in self.seen]
         for number, owner in enumerate(self.owner):
             own[owner].append(number)
         return own
@@ -97,11 +100,10 @@ class OwnRows:
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """An item of an owner that makes a pair: its place in the history and its key."""
+    """An item of an owner that makes a pair, by its place in the history."""
 
     owner: int
     place: int
-    key: str
     pair: Pair
 
 
@@ -129,8 +131,7 @@ def own_rows(
         prompts = _in_context(bench, people, chosen, settings)
         rows += [_row(bench, people, *pair, "+") for pair in zip(chosen, prompts, strict=True)]
         task, owner = task * 2, owner * 2
-    used = tuple(frozenset(one.key for one in chosen if one.owner == number) for number in range(len(people)))
-    return OwnRows(rows, owner, task, used)
+    return OwnRows(rows, owner, task, tuple(frozenset(item_keys(one.user.history)) for one in people))
 
 
 def _newest(
@@ -148,7 +149,7 @@ def _newest(
         dice = Random(f"{seed}/{owner.user.id}@{place}")
         pair = bench.task_of(item.task).pair(item, pools.of(item.task), dice)
         if pair is not None:
-            found.append(_Chosen(number, place, keys[place], pair))
+            found.append(_Chosen(number, place, pair))
     return found[::-1]
 
 

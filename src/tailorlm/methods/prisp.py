@@ -46,7 +46,8 @@ class Settings:
 
     `train_parts`: "B+C" (PRISP), "B" (no bridge), "C" (bridge only), "full" (A and B, no bridge). `begin`: at the
     anchor that is given, or at one made here. `task`: further training of the anchor on task data. `rates` and
-    `batches` are by task name; other tasks have `train.learning_rate` and `batch`.
+    `batches` are by task name; other tasks have `train.learning_rate` and `batch`. `dropout` acts on LoRA's
+    inputs.
     """
 
     lora: LoraSettings = field(default_factory=LoraSettings)
@@ -57,6 +58,7 @@ class Settings:
     batch: int = 16
     batches: Mapping[str, int] = field(default_factory=lambda: dict(STAGE_2_BATCHES))
     rates: Mapping[str, float] = field(default_factory=lambda: dict(STAGE_2_RATES))
+    dropout: float = 0.05
     seed: int = 0
     users_at_once: int = 64
     train: ManySettings = field(default_factory=ManySettings)
@@ -66,8 +68,10 @@ class Settings:
         """ValueError for task data with a start that is cut out of the base, and for nobody at once."""
         if self.task.data != 0 and self.cut_out:
             raise ValueError(f'begin "{self.begin}" has no anchor to train on task data: set task.data = 0')
-        if self.users_at_once < 1:
-            raise ValueError(f"users_at_once is {self.users_at_once}; valid is at least 1")
+        if self.users_at_once < 1 or not 0 <= self.dropout < 1:
+            raise ValueError(
+                f"users_at_once is {self.users_at_once} (valid: at least 1), dropout {self.dropout} (in [0, 1))"
+            )
 
     @property
     def cut_out(self) -> bool:
@@ -143,7 +147,7 @@ class Source:
         effective = partial(bridge.effective, self.space, settings.lora.scaling)
         return Tuning(
             self.bench, self.injector, self._begin, effective, settings.items, pace, settings.train,
-            settings.users_at_once,
+            settings.users_at_once, settings.dropout,
         )  # fmt: skip
 
     def _begin(self, people: Sequence[Owner], rows: OwnRows) -> tuple[Raw, Raw]:

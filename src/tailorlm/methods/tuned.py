@@ -1,6 +1,6 @@
 """What is kept of users whose parameters were trained on their own items: enough to go on when new items come.
 
-Kept: the raw parameters, what stayed frozen beside them, and which items were seen. Not kept: the optimiser's moments;
+Kept: the raw parameters, what stayed frozen beside them, and which items there were. Not kept: the optimiser's moments;
 new items are a training of their own, with its own steps and schedule, that begins at the parameters. Knows nothing of
 what the parameters are. Source: design section 2 (State = Tuned(parameters)); issue 3 (continual use).
 """
@@ -17,7 +17,8 @@ from tailorlm.training import checkpoints
 
 @dataclass(frozen=True, eq=False)
 class Tuned:
-    """U owners: `params` and `fixed` are (U, ...) by name, `seen[u]` the keys of items that owner u was trained on.
+    """U owners: `params` and `fixed` are (U, ...) by name, `seen[u]` the keys of all items that owner u had,
+    trained on or not.
 
     ValueError where the numbers of owners differ.
     """
@@ -40,14 +41,21 @@ class Tuned:
         params, fixed = ({n: t[which.to(t.device)] for n, t in part.items()} for part in (self.params, self.fixed))
         return Tuned(params, fixed, tuple(self.seen[place] for place in places))
 
-    def put(self, places: Sequence[int], params: Mapping[str, Tensor], seen: Sequence[frozenset[str]]) -> "Tuned":
-        """The owners at `places` with new parameters and what they have seen besides; all others keep every bit."""
-        now = dict(zip(places, seen, strict=True))
-        return Tuned(
-            {name: put_rows(tensor, places, params[name]) for name, tensor in self.params.items()},
-            self.fixed,
-            tuple(old | now.get(place, frozenset()) for place, old in enumerate(self.seen)),
-        )
+    def to(self, device: torch.device | str) -> "Tuned":
+        """The same on another device."""
+        params, fixed = ({n: t.to(device) for n, t in part.items()} for part in (self.params, self.fixed))
+        return Tuned(params, fixed, self.seen)
+
+    def put(self, places: Sequence[int], params: Mapping[str, Tensor]) -> "Tuned":
+        """The owners at `places` with new parameters; all others keep every bit."""
+        now = {name: put_rows(tensor, places, params[name]) for name, tensor in self.params.items()}
+        return Tuned(now, self.fixed, self.seen)
+
+    def noted(self, places: Sequence[int], seen: Sequence[frozenset[str]]) -> "Tuned":
+        """The owners at `places` have seen these items besides."""
+        more = dict(zip(places, seen, strict=True))
+        all_seen = tuple(old | more.get(place, frozenset()) for place, old in enumerate(self.seen))
+        return Tuned(self.params, self.fixed, all_seen)
 
     @staticmethod
     def cat(parts: Sequence["Tuned"]) -> "Tuned":

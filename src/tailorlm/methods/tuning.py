@@ -15,6 +15,7 @@ from tailorlm.adapters.batch import Adapters
 from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.loss import row_losses
 from tailorlm.backbone.rows import Row, collate
+from tailorlm.methods.masks import Masked, masked
 from tailorlm.methods.own_items import ItemSettings, Owner, OwnRows, own_rows
 from tailorlm.methods.own_plan import Pace, own_plan
 from tailorlm.methods.source import Bench, Roster
@@ -31,7 +32,10 @@ Effective = Callable[[Raw, Raw], Adapters]
 
 @dataclass(frozen=True)
 class Tuning:
-    """How a method trains its users; `at_once` of them are in memory with their gradients and moments."""
+    """How a method trains its users; `at_once` of them are in memory with their gradients and moments.
+
+    `dropout`: the chance that an input feature of a LoRA is dropped in training, by each row's own stream.
+    """
 
     bench: Bench
     injector: Injector
@@ -41,12 +45,15 @@ class Tuning:
     pace: Pace
     train: ManySettings
     at_once: int = 64
+    dropout: float = 0.0
 
     def enrol(self, people: Sequence[Owner], directory: Path | None = None, observe: Observe | None = None) -> Roster:
         """Train all of `people`. With a `directory` a run that was stopped goes on where it was, exactly.
 
         An owner without items keeps what it begins at. Raises what `train_many` and the items' tasks raise.
         """
+        if not people:
+            raise ValueError("there is nobody to train an adapter for")
         chunks = range(0, len(people), self.at_once)
         parts = [self._chunk(people[at : at + self.at_once], _saving(directory, at), observe) for at in chunks]
         tuned = Tuned.cat(parts)
@@ -56,6 +63,7 @@ class Tuning:
         """Owners (U) with what was kept of them, in order. ValueError for another number."""
         if len(people) != len(tuned):
             raise ValueError(f"{len(tuned)} owners were kept, {len(people)} are named")
+        tuned = tuned.to(self.bench.backbone.device)
         with torch.no_grad():
             adapters = self.effective(tuned.params, tuned.fixed).detach()
         return Roster(adapters, {owner.place: number for number, owner in enumerate(people)}, tuned=tuned)
@@ -72,12 +80,13 @@ class Tuning:
             some = people[at : at + self.at_once]
             places = [_place(roster, owner) for owner in some]
             rows = own_rows(self.bench, some, self.items, self.pace.seed, [tuned.seen[place] for place in places])
-            fresh = [number for number, used in enumerate(rows.used) if used]
+            tuned = tuned.noted(places, rows.seen)
+            fresh = [number for number, own in enumerate(rows.numbers()) if own]
             if fresh:
                 kept = [places[number] for number in fresh]
                 old = tuned[kept]
                 now = self._trained(_only(some, fresh), _of(rows, fresh), old.params, old.fixed, None, observe)
-                tuned = tuned.put(kept, now.params, now.seen)
+                tuned = tuned.put(kept, now.params)
                 adapters = self._replaced(adapters, kept, now)
         return replace(roster, adapters=adapters, tuned=tuned)
 
@@ -91,12 +100,13 @@ class Tuning:
         observe: Observe | None,
     ) -> Tuned:  # fmt: skip
         plan, lengths = own_plan(people, rows, self.pace), [len(row.ids) for row in rows.rows]
-        loss = row_loss(self.bench, self.injector, rows.rows, fixed, self.effective)
+        injector = masked(self.injector, self.dropout) if self.dropout else self.injector
+        loss = row_loss(self.bench, injector, rows.rows, fixed, self.effective)
         try:
             found = train_many(loss, params, plan, self.train, tokens=lengths, observe=observe, saving=saving)
         finally:
-            self.injector.clear()
-        return Tuned(found.params, fixed, rows.used)
+            injector.clear()
+        return Tuned(found.params, fixed, rows.seen)
 
     def _replaced(self, adapters: Adapters, places: Sequence[int], now: Tuned) -> Adapters:
         with torch.no_grad():
@@ -112,7 +122,11 @@ def row_loss(bench: Bench, injector: Injector, rows: Sequence[Row], fixed: Raw, 
         users, index = part.users.unique(return_inverse=True)
         own, frozen = ({name: _rows(t, users) for name, t in some.items()} for some in (params, fixed))
         batch = collate([rows[i] for i in part.rows], bench.backbone.pad_id, index)
-        injector.set(effective(own, frozen), batch.index)
+        adapters = effective(own, frozen)
+        if isinstance(injector.space, Masked):
+            injector.space.keys = part.keys
+            adapters = Adapters(injector.space, adapters.tensors)
+        injector.set(adapters, batch.index)
         return row_losses(bench.backbone, batch)
 
     return loss
@@ -144,5 +158,5 @@ def _of(rows: OwnRows, numbers: Sequence[int]) -> OwnRows:
         [rows.rows[i] for i in kept],
         [now[rows.owner[i]] for i in kept],
         [rows.task[i] for i in kept],
-        tuple(rows.used[number] for number in numbers),
+        tuple(rows.seen[number] for number in numbers),
     )

@@ -34,7 +34,7 @@ class ManySettings:
     warmup: float = 0.0
     decay: str = "linear"
     clip: float = 1.0
-    rows_at_once: int = 64  # rows in one forward pass; a step's other rows follow, and change nothing
+    rows_at_once: int = 32  # rows in one forward pass; a step's other rows follow, and change nothing
 
     def __post_init__(self) -> None:
         """Raises ValueError with the field, the value and what would be valid."""
@@ -107,7 +107,8 @@ def train_many(
                 progress_to(step + 1, steps)
             if wish.stop:
                 raise Interrupted(f"stopped after step {step + 1} of {steps} of users side by side", step + 1)
-    return ManyResult(views(run.params, run.shapes), tuple(map(tuple, run.losses)))
+    params = {name: p.contiguous() for name, p in views(run.params, run.shapes).items()}
+    return ManyResult(params, tuple(map(tuple, run.losses)))
 
 
 class _Run:
