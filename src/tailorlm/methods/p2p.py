@@ -205,8 +205,9 @@ class Source:
 
     def told(self, requests: Sequence[Example], roster: Roster) -> list[Profile]:
         """What the network is told for each request (N) with k > 0: the user's profile and the items found for it."""
+        known = [roster.profile(request) for request in requests]  # first: it names who is not enrolled
         asked = [self.inputs.request(request, roster.histories[request.user_id]) for request in requests]
-        return self.inputs.asked([roster.profile(request) for request in requests], asked)
+        return self.inputs.asked(known, asked)
 
     def made(self, profiles: Sequence[Profile]) -> Adapters:
         """One adapter a profile (N)."""

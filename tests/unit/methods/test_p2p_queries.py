@@ -138,7 +138,7 @@ def test_a_roster_of_queries_is_not_taken_for_the_base(trained, bench, people, q
     with pytest.raises(ValueError, match="an adapter a query: ask the source's `adapters`"):
         roster.index(queries[:1])
     with pytest.raises(ValueError, match=f"user '{people[1].id}' has no adapter"):
-        trained.adapters(queries[1:2], replace(roster, histories={people[1].id: ()}))
+        trained.adapters(queries[1:2], roster)
     with pytest.raises(ValueError, match="has a profile and no history to search"):
         trained.enrol_profiles([bench.profile("x", (), None)])
 
