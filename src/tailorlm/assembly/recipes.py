@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from tailorlm import recipe as toml
-from tailorlm.assembly import scales
+from tailorlm.assembly import variants
 from tailorlm.assembly.compared import EvalSettings, compared
 from tailorlm.methods.held import check_monitor
 from tailorlm.plugins import find
@@ -123,7 +123,7 @@ class Recipe:
 
 def read(path: str | Path, overrides: Sequence[str] = (), data: str | Path | None = None) -> Recipe:
     """The recipe of a TOML file with `--set` overrides and `--data`. ValueError says what is wrong where."""
-    table = scales.load(path, overrides)
+    table = variants.load(path, overrides)
     if data is not None:
         table = {**table, "data": {**table.get("data", {}), "root": str(data)}}
     return resolve(table)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from tailorlm.assembly.compared import Compared, compared, nearest
 from tailorlm.assembly.recipes import Recipe, plain, seeded
+from tailorlm.assembly.variants import over
 from tailorlm.plugins import find, names
 from tailorlm.recipe import settings as filled
 
@@ -92,16 +93,6 @@ def _start(recipe: Recipe, row: Compared, rows: Rows, path: tuple[str, ...], by:
         there = dict.fromkeys((NOTHING, *rows, *names("methods")))
         raise ValueError(f"eval row {row.name!a} starts at {name!a}; {nearest(name, tuple(there))}")
     return _wanted(recipe, Compared(name=name, adapter=name), rows, path, by)
-
-
-def over(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The table with the changes in it; tables are put over tables, at any depth."""
-    mixed = dict(table)
-    for name, value in changes.items():
-        old = mixed.get(name)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        mixed[name] = over(old, value) if both else value  # type: ignore[arg-type]
-    return mixed
 
 
 def moved(settings: S, by: int) -> S:
