@@ -211,5 +211,5 @@ def test_a_model_that_does_not_say_its_heads_has_no_prefixes():
     backbone = tiny("Qwen2")
     plugin = plugins.find("adapters", "prefix_tuning")
     shape = dataclasses.replace(backbone.shape, kv_heads=0)
-    with pytest.raises(ValueError, match="number and size of key-value heads"):
+    with pytest.raises(ValueError, match="one number and size of key-value heads"):
         plugin.space(plugin.Settings(), shape)

@@ -132,9 +132,11 @@ class Space:
 
 
 def space(settings: Settings, shape: Shape) -> Space:
-    """Prefixes for a model's layers and heads. ValueError for one that does not say how many there are."""
+    """Prefixes for a model's layers and heads. ValueError for one whose heads differ from layer to layer."""
     if shape.kv_heads < 1 or shape.head_dim < 1:
-        raise ValueError("prefix_tuning needs the number and size of key-value heads; the model's config lacks them")
+        raise ValueError(
+            "prefix_tuning needs one number and size of key-value heads in all layers; the model's config has none"
+        )
     return Space(settings.tokens, shape.layers, shape.kv_heads, shape.head_dim)
 
 

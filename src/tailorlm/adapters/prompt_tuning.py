@@ -98,7 +98,7 @@ class Space:
 
     def virtual(self, tensors: Mapping[str, Tensor], index: Tensor, dtype: torch.dtype) -> Virtual | None:
         """The rows' embeddings."""
-        rows = of_rows(tensors[NAME], index, dtype).transpose(0, 1)
+        rows = of_rows(tensors[NAME], index, dtype).transpose(0, 1).contiguous()
         return Virtual(index.to(rows.device) >= 0, embeddings=rows)
 
     def file_config(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ class Shape:
 
     sites(targets)     the linear layers of these names in every layer of the stack; ValueError for one not there
     hidden, layers     width of the embeddings (H) and length of the stack (L)
-    kv_heads, head_dim number (K) and size (D) of the key-value heads; 0 where the model does not say
+    kv_heads, head_dim number (K) and size (D) of the key-value heads; 0 where layers differ or the model does not say
     vocabulary         number of its tokens; embed(ids (V,)) -> (V, H), as the first layer reads them
     """
 

@@ -68,13 +68,12 @@ class Backbone:
         """What kinds of adapters may ask of the model."""
         config = self.model.config.get_text_config(decoder=True)
         words = self.model.get_input_embeddings()
-        heads = getattr(config, "num_attention_heads", None) or 0
-        head_dim = getattr(config, "head_dim", None) or (config.hidden_size // heads if heads else 0)
+        kv_heads, head_dim = _key_heads(self.model, config)
         return Shape(
             sites=self.sites,
             hidden=config.hidden_size,
             layers=config.num_hidden_layers,
-            kv_heads=getattr(config, "num_key_value_heads", None) or heads,
+            kv_heads=kv_heads,
             head_dim=head_dim,
             vocabulary=words.num_embeddings,
             embed=lambda ids: words(ids.to(self.device)),
@@ -134,6 +133,18 @@ def _multiplies_bf16(device: torch.device) -> bool:
     # Both are private names of torch; a version without one is taken as a machine without bf16.
     names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(bool(getattr(torch.cpu, name)()) for name in names if hasattr(torch.cpu, name))
+
+
+def _key_heads(model: Any, config: Any) -> tuple[int, int]:
+    """Number and size of the key-value heads; (0, 0) where the config does not say or layers differ."""
+    try:
+        heads = config.num_attention_heads
+        size = getattr(config, "head_dim", None) or config.hidden_size // heads
+        count = getattr(config, "num_key_value_heads", None) or heads
+    except (AttributeError, RuntimeError):  # the latter is transformers' for layers that differ
+        return 0, 0
+    modules = [m for path, m in model.named_modules() if path.endswith(".k_proj") and isinstance(m, nn.Linear)]
+    return (count, size) if {m.out_features for m in modules} <= {count * size} else (0, 0)
 
 
 def _site(path: str, linear: nn.Linear) -> Site:

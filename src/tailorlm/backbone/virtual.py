@@ -80,6 +80,8 @@ class Prefixed:
             return list(zip(virtual.keys.unbind(0), virtual.values.unbind(0), strict=True))
         seen = Recorded(config=self.config)
         self.plain(inputs_embeds=virtual.embeddings, past_key_values=seen, use_cache=False)
+        if missing := [layer for layer in range(len(seen.layers)) if layer not in seen.made]:
+            raise ValueError(f"virtual tokens need keys in every layer; layers {missing} of this model make none")
         return [seen.made[layer] for layer in range(len(seen.layers))]
 
     def _present(self, text: Tensor) -> Tensor:

@@ -2,12 +2,14 @@
 
 import pytest
 import torch
+import transformers
 
 from tailorlm import plugins
 from tailorlm.adapters.batch import Adapters
 from tailorlm.backbone.generate import generate, score
 from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.loss import row_losses
+from tailorlm.backbone.model import Backbone
 from tailorlm.backbone.prompt import Prompt
 from tailorlm.backbone.rows import Row, collate
 
@@ -266,3 +268,25 @@ def test_prompts_leave_room_for_virtual_tokens(name, make):
         generate(kind.backbone, kind.injector, long, kind.adapters, [0], 80)
     score(kind.backbone, kind.injector, long, ["x"], kind.adapters, [0])
     assert seen[-1]["input_ids"].shape[1] == 100 - 20
+
+
+def test_layers_without_keys_of_their_own_are_refused(make):
+    config = transformers.Gemma3nTextConfig(
+        vocab_size=270, hidden_size=16, intermediate_size=[24] * 4, num_hidden_layers=4, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=8, num_kv_shared_layers=2, hidden_size_per_layer_input=8, laurel_rank=4,
+        vocab_size_per_layer_input=270, activation_sparsity_pattern=[0.0] * 4, pad_token_id=256,
+    )  # fmt: skip
+    backbone = Backbone(transformers.Gemma3nForCausalLM(config), None, "tiny-shared")
+    for name in VIRTUAL:
+        kind = Kind(name, backbone)
+        with pytest.raises(ValueError, match=r"attention in every layer; Gemma3nTextModel has \['DummyLayer'\]"):
+            kind.injector.set(kind.adapters, torch.tensor([0]))
+
+
+def test_heads_that_differ_by_layer_have_no_one_shape(make):
+    backbone = make["backbone"]()
+    assert (backbone.shape.kv_heads, backbone.shape.head_dim) == (2, 8)
+    backbone.model.model.layers[1].self_attn.k_proj = torch.nn.Linear(32, 24)
+    assert backbone.shape.kv_heads == 0
+    del backbone.model.config.__dict__["num_attention_heads"]
+    assert backbone.shape.kv_heads == 0

@@ -130,5 +130,9 @@ def test_what_cannot_be_stacked_is_refused(make):
     prompt, prefix = (Stacked(backbone, kind).own for kind in ("prompt_tuning", "prefix_tuning"))
     with pytest.raises(ValueError, match="both have virtual tokens"):
         stacked(prompt, prefix)
+    stack_of_two = Stacked(backbone, "ia3").both.space
+    for of_file in (stack_of_two.file_shapes, lambda: stack_of_two.to_file({}), lambda: stack_of_two.of_file({})):
+        with pytest.raises(ValueError, match="PEFT has no form for ia3 over lora"):
+            of_file()
     with pytest.raises(ValueError, match="2 and 3 adapters"):
         stacked(prompt[:2], Stacked(backbone, "ia3").own)
