@@ -15,7 +15,7 @@ from tailorlm.demo.small_task_families import FAMILIES, Family, Values
 from tailorlm.demo.small_task_words import OPENINGS, PHRASES, RESERVED, VAGUE
 
 Split = Literal["seen", "composed", "new"]
-TRAINING, UNSEEN = 8, 2
+TRAINING, ASIDE = 8, 2
 JOINS = ("; ", ", ", ". ", ", and ")
 
 
@@ -23,7 +23,8 @@ JOINS = ("; ", ", ", ". ", ", and ")
 class SmallTask:
     """A small task of the file `family` of tasks/.
 
-    descriptions  eight, for training; unseen: two, in phrases that no training description of any task has
+    descriptions  eight, for training; reworded: two more of the same phrases, put together in another way
+    unseen        two in phrases that no training description of any task has
     partial       says nothing of one axis; vague: hints at every value, names none
     examples      to train on; queries: to ask, none of them an example
     """
@@ -33,6 +34,7 @@ class SmallTask:
     values: tuple[str, ...]
     split: Split
     descriptions: tuple[str, ...]
+    reworded: tuple[str, ...]
     unseen: tuple[str, ...]
     partial: str
     vague: str
@@ -80,6 +82,7 @@ def small_task(family: Family, values: Values, split: Split, seed: int, examples
     name = f"{family.name}.{'.'.join(values.values())}"
     said, made = Random(f"{seed}/{name}/said"), Random(f"{seed}/{name}/made")
     pool = list(distinct(family, values, made, examples + queries))
+    known = wordings(family.name, values, said, TRAINING + ASIDE, slice(None, -RESERVED))
     asked = [
         Example(f"{name}#{number}", name, family.name, text, answer)
         for number, (text, answer) in enumerate(pool[examples:])
@@ -89,8 +92,9 @@ def small_task(family: Family, values: Values, split: Split, seed: int, examples
         family.name,
         tuple(values.values()),
         split,
-        descriptions=wordings(family.name, values, said, TRAINING, slice(None, -RESERVED)),
-        unseen=wordings(family.name, values, said, UNSEEN, slice(-RESERVED, None)),
+        descriptions=known[:TRAINING],
+        reworded=known[TRAINING:],
+        unseen=wordings(family.name, values, said, ASIDE, slice(-RESERVED, None)),
         partial=partial(family.name, values, said),
         vague=vague(family.name, values, said),
         examples=tuple(Interaction(text, answer, None, family.name) for text, answer in pool[:examples]),

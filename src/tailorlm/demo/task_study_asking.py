@@ -45,14 +45,13 @@ Told = Mapping[str, Sequence[str]]
 
 
 def conditions(tasks: Sequence[SmallTask], source: text_to_lora.Source, seed: int) -> dict[str, Told]:
-    """What networks are told under each name. `composed` and `new` are held-out tasks in training's phrases."""
-    seen = [task for task in tasks if task.split == "seen"]
-    held = {split: {t.name: t.descriptions[:2] for t in tasks if t.split == split} for split in SPLITS[1:]}
+    """What networks are told under each name; without more said, unseen descriptions in training's phrases."""
+    by_split = {split: [task for task in tasks if task.split == split] for split in SPLITS}
+    seen = by_split["seen"]
     told: dict[str, Told] = {
-        "seen": {task.name: task.unseen for task in seen},
-        **held,
-        "seen, training words": {task.name: task.descriptions[:2] for task in seen},
-        "composed, unseen words": {task.name: task.unseen for task in tasks if task.split == "composed"},
+        **{split: {task.name: task.reworded for task in own} for split, own in by_split.items()},
+        "seen, training's": {task.name: task.descriptions[:2] for task in seen},
+        **{f"{split}, new phrases": {task.name: task.unseen for task in by_split[split]} for split in SPLITS[:2]},
         "partial": {task.name: (task.partial,) for task in seen},
         "vague": {task.name: (task.vague,) for task in seen},
         "nearest": nearest(seen, source),
@@ -62,23 +61,23 @@ def conditions(tasks: Sequence[SmallTask], source: text_to_lora.Source, seed: in
 
 
 def nearest(seen: Sequence[SmallTask], source: text_to_lora.Source) -> Told:
-    """For each task the training description of ANOTHER task that is most like its own unseen one, by cosine."""
+    """For each task the training description of ANOTHER task that is most like one of its own, by cosine."""
     assert source.bench.encoder is not None
     pool = [(task.name, text) for task in seen for text in task.descriptions]
-    likeness = source.bench.encoder([task.unseen[0] for task in seen]) @ source.bench.encoder([t for _, t in pool]).T
+    likeness = source.bench.encoder([task.reworded[0] for task in seen]) @ source.bench.encoder([t for _, t in pool]).T
     own = torch.tensor([[task.name == name for name, _ in pool] for task in seen])
     best = likeness.masked_fill(own, -torch.inf).argmax(1).tolist()
     return {task.name: (pool[place][1],) for task, place in zip(seen, best, strict=True)}
 
 
 def wrong(seen: Sequence[SmallTask], seed: int) -> Told:
-    """Each task in the unseen words of another of its family: one seeded cycle through each family."""
+    """Each task in the words of another of its family: one seeded cycle through each family."""
     told: dict[str, Sequence[str]] = {}
     for family in sorted({task.family for task in seen}):
         own = [task for task in seen if task.family == family]
         Random(f"{seed}/{family}/wrong").shuffle(own)
         after = own[1:] + own[:1]
-        told.update({task.name: other.unseen for task, other in zip(own, after, strict=True) if task is not other})
+        told.update({task.name: other.reworded for task, other in zip(own, after, strict=True) if task is not other})
     return told
 
 
@@ -124,7 +123,7 @@ def ask_prompted(bench: Bench, injector: Injector, tasks: Sequence[SmallTask], f
     for split in SPLITS:
         own = [task for task in tasks if task.split == split]
         queries = [query for task in own for query in task.queries]
-        said = [task.unseen[n % len(task.unseen)] for task in own for n in range(len(task.queries))]
+        said = [task.reworded[n % len(task.reworded)] for task in own for n in range(len(task.queries))]
         prompts = [
             replace(bench.task_of(query.task).prompt(query.input), context=text + "\n")
             for query, text in zip(queries, said, strict=True)

@@ -84,17 +84,17 @@ def test_every_query_is_answered_under_a_description_told_for_its_own_task(tasks
 def test_held_out_tasks_are_asked_apart_and_imprecise_and_wrong_words_are_of_seen_ones(tasks):
     told = conditions(tasks, FakeSource(), 0)
     split = {task.name: task.split for task in tasks}
-    expected = {"composed": "composed", "composed, unseen words": "composed", "new": "new"}
+    expected = {"composed": "composed", "composed, new phrases": "composed", "new": "new"}
     for condition, by_task in told.items():
         assert {split[name] for name in by_task} == {expected.get(condition, "seen")}
-    own = {task.name: {*task.descriptions, *task.unseen} for task in tasks}
+    own = {task.name: {*task.descriptions, *task.reworded, *task.unseen} for task in tasks}
     for condition in ("wrong", "nearest", "partial", "vague"):
         assert not any(text in own[name] for name, said in told[condition].items() for text in said)
 
 
 def test_a_wrong_description_is_another_tasks_of_the_family_and_the_nearest_is_near(tasks):
     seen = [task for task in tasks if task.split == "seen"]
-    family = {text: task.family for task in tasks for text in (*task.descriptions, *task.unseen)}
+    family = {text: task.family for task in tasks for text in (*task.descriptions, *task.reworded)}
     source = FakeSource()
     for task in seen:
         assert {family[text] for text in wrong(seen, 0)[task.name]} == {task.family}
@@ -103,8 +103,8 @@ def test_a_wrong_description_is_another_tasks_of_the_family_and_the_nearest_is_n
     encode = source.bench.encoder
     for task in seen[::20]:
         others = [text for other in seen if other is not task for text in other.descriptions]
-        likeness = encode(others) @ encode([task.unseen[0]])[0]
-        assert float(encode(list(near[task.name]))[0] @ encode([task.unseen[0]])[0]) == pytest.approx(
+        likeness = encode(others) @ encode([task.reworded[0]])[0]
+        assert float(encode(list(near[task.name]))[0] @ encode([task.reworded[0]])[0]) == pytest.approx(
             float(likeness.max())
         )
         assert near[task.name][0] in others
@@ -129,10 +129,10 @@ def test_a_prompted_base_reads_its_own_tasks_description(tasks, met):
 
     bench = type("Bench", (), {"task_of": staticmethod(task_of)})()
     ask_prompted(bench, None, tasks, {})
-    unseen = {task.name: task.unseen for task in tasks}
+    said = {task.name: task.reworded for task in tasks}
     for queries, places, _, prompts in met:
         assert set(places) == {-1}
-        assert all(p.context.strip() in unseen[q.user_id] for q, p in zip(queries, prompts, strict=True))
+        assert all(p.context.strip() in said[q.user_id] for q, p in zip(queries, prompts, strict=True))
 
 
 def reply(task, number, right, family="rating", condition_target="3"):
