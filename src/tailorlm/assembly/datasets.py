@@ -16,7 +16,7 @@ from tailorlm.data.load import load
 from tailorlm.data.problems import Report
 from tailorlm.data.records import Dataset, Example, Interaction, User
 from tailorlm.plugins import find, names
-from tailorlm.tasks.task import Task
+from tailorlm.tasks.task import Pool, Task
 
 PLAIN = "plain"
 
@@ -131,7 +131,7 @@ def pools(users: Sequence[User]) -> dict[str | None, tuple[Interaction, ...]]:
 def _alone(item: Interaction) -> bool:
     """Whether the item makes its pair, or none, without other users' items."""
     try:
-        task_of(item.task).pair(item, (), random.Random(0))
+        task_of(item.task).pair(item, Pool(), random.Random(0))
     except ValueError:
         return False
     return True
@@ -180,7 +180,7 @@ def _questions(examples: Sequence[Example], items: Sequence[Interaction]) -> lis
 
 def _pair(task: Task, item: Interaction) -> tuple[str, str] | None:
     try:
-        return task.pair(item, (), random.Random(0))
+        return task.pair(item, Pool(), random.Random(0))
     except ValueError:  # a task whose items make no pair on their own (lamp_1)
         return None
 

@@ -19,7 +19,7 @@ from tailorlm.backbone.prompt import Prompt
 from tailorlm.data.records import Interaction, User
 from tailorlm.methods.source import Bench
 from tailorlm.metrics.text import rouge_rows
-from tailorlm.tasks.task import Pair, Task
+from tailorlm.tasks.task import Pair, Pool, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def _pairs(bench: Bench, user: User, first: int) -> Iterator[tuple[Task, Pair]]:
         if item.task not in pools:
             others = bench.pools.get(item.task, ())
             pools[item.task] = [other for other in others if (other.input, other.output) not in own]
-        pair = task.pair(item, pools[item.task], Random(f"0/{user.id}@{place}"))
+        pair = task.pair(item, Pool(user.history[:place], pools[item.task]), Random(f"0/{user.id}@{place}"))
         if pair is not None:
             yield task, pair
 

@@ -19,7 +19,7 @@ from tailorlm.backbone.rows import Row
 from tailorlm.contexts.context import Request, within
 from tailorlm.data.records import Example, Interaction, User
 from tailorlm.methods.source import Bench
-from tailorlm.tasks.task import Pair
+from tailorlm.tasks.task import Pair, Pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +147,9 @@ def _newest(
         if keys[place] in seen or (owner.task is not None and bench.task_of(item.task).name != owner.task):
             continue
         dice = Random(f"{seed}/{owner.user.id}@{place}")
-        pair = bench.task_of(item.task).pair(item, pools.of(item.task), dice)
+        first = place // 2 if settings.context != "none" and item.task in bench.pools else 0
+        pool = pools.of(item.task, first, place)
+        pair = bench.task_of(item.task).pair(item, pool, dice)
         if pair is not None:
             found.append(_Chosen(number, place, pair))
     return found[::-1]
@@ -165,18 +167,19 @@ def item_keys(history: Sequence[Interaction]) -> list[str]:
 
 
 class _Pools:
-    """Other training users' items by task, without what the user did too."""
+    """A user's items before one, and other training users' by task, without what the user did too."""
 
     def __init__(self, bench: Bench, user: User) -> None:
-        self.bench = bench
+        self.bench, self.history = bench, user.history
         self.own = {(item.input, item.output) for item in user.history}
         self.found: dict[str | None, list[Interaction]] = {}
 
-    def of(self, task: str | None) -> Sequence[Interaction]:
+    def of(self, task: str | None, first: int, place: int) -> Pool:
+        """What the pair of the item at a place may be made of: of the user's own, the items from `first` on."""
         if task not in self.found:
             items = self.bench.pools.get(task, ())
             self.found[task] = [item for item in items if (item.input, item.output) not in self.own]
-        return self.found[task]
+        return Pool(self.history[first:place], self.found[task])
 
 
 def _item(people: Sequence[Owner], one: _Chosen) -> Interaction:
@@ -203,7 +206,9 @@ def _in_context(
 
 def _request(bench: Bench, people: Sequence[Owner], one: _Chosen) -> Request:
     owner, item = people[one.owner], _item(people, one)
-    task, before = bench.task_of(item.task), owner.user.history[: one.place]
+    # Pairs with a pool take one of the newer half of what is before (_newest): what is shown must not hold the answer.
+    shown = one.place // 2 if item.task in bench.pools else one.place
+    task, before = bench.task_of(item.task), owner.user.history[:shown]
     example = Example(f"{owner.user.id}@{one.place}", owner.user.id, item.task, *one.pair, item.time)
     tokenizer = bench.backbone.tokenizer
     words = tokenizer(plain(tokenizer, one.pair[1]), add_special_tokens=False, verbose=False)["input_ids"]

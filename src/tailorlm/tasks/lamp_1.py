@@ -1,13 +1,14 @@
 """LaMP-1, citation identification: which of two references would this author cite, [1] or [2].
 
 A history item is a paper of the author's without its citations. Its pair asks the official question about the
-paper's title; the right candidate is the paper itself, the wrong one another author's. It teaches the form and to go
-by the words of a title. A paper's own question, where the data has one, is its pair as it is.
+paper's title; the right candidate is an EARLIER paper of the same author, in place of one that the author cites, the
+wrong one another author's. An author's first paper has nothing before it and makes no pair. A paper's own question,
+where the data has one, is its pair as it is.
 Source: LaMP (Salemi et al., 2024), official input string; reference sections 3 and 4.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from random import Random
 
@@ -15,7 +16,7 @@ from tailorlm.backbone.prompt import Prompt
 from tailorlm.data.records import Interaction
 from tailorlm.data.retrieval import Retrieval
 from tailorlm.metrics.classification import classification, matches
-from tailorlm.tasks.task import Pair, Task
+from tailorlm.tasks.task import Pair, Pool, Task
 
 LABELS = ("[1]", "[2]")
 OPENING = 'For an author who has written the paper with the title "'
@@ -48,31 +49,41 @@ def candidates(asked: Prompt) -> tuple[str, str]:
     return found[1], found[2]
 
 
-def pair(item: Interaction, pool: Sequence[Interaction], rng: Random) -> Pair | None:
-    """A paper against one drawn from `pool`, in either order; None for a paper without a title.
+def pair(item: Interaction, pool: Pool, rng: Random) -> Pair | None:
+    """The author's earlier paper against another author's, in either order; None without a title or an earlier paper.
 
-    ValueError where the pool has no paper of another title.
+    ValueError where the pool has no other author's paper.
     """
-    title = item.output.strip()
-    if not title:
-        return None
     if _asked(item):
         return (item.input, item.output) if item.output in LABELS else None
-    candidates = [title, _other(title, pool, rng)]
+    asked = title(item)
+    if not asked:
+        return None
+    own = {asked, *(title(one) for one in pool.earlier)}
+    wrong = _other(own, pool.others, rng)
+    cited = sorted({title(one) for one in pool.earlier if one.task == item.task} - {"", asked})
+    if not cited:
+        return None
+    options = [rng.choice(cited), wrong]
     right = rng.randrange(2)
-    first, second = candidates if right == 0 else reversed(candidates)
-    return f'{OPENING}{title}{CLOSING}{ANSWERS}[1]: "{first}" [2]: "{second}"', LABELS[right]
+    first, second = options if right == 0 else reversed(options)
+    return f'{OPENING}{asked}{CLOSING}{ANSWERS}[1]: "{first}" [2]: "{second}"', LABELS[right]
+
+
+def title(item: Interaction) -> str:
+    """A paper's title; of a question, the title that it is about."""
+    return prompt(item.input).body.strip() if _asked(item) else item.output.strip()
 
 
 def document(item: Interaction) -> str:
     """A paper's title and abstract; of a question, the title that it is about."""
-    return prompt(item.input).body if _asked(item) else f"{item.output} {item.input}".strip()
+    return title(item) if _asked(item) else f"{item.output} {item.input}".strip()
 
 
 def shown(item: Interaction) -> str:
     """The title, and the abstract where there is one."""
     if _asked(item) or not item.input.strip():
-        return f"Paper: {prompt(item.input).body if _asked(item) else item.output}"
+        return f"Paper: {title(item)}"
     return f"Paper: {item.output}\nAbstract: {item.input}"
 
 
@@ -80,16 +91,16 @@ def _asked(item: Interaction) -> bool:
     return item.input.startswith(OPENING) and CLOSING in item.input
 
 
-def _other(title: str, pool: Sequence[Interaction], rng: Random) -> str:
-    """The title of the first paper, from a place drawn in the pool, that is another one."""
-    start = rng.randrange(len(pool)) if pool else 0
-    for step in range(len(pool)):
-        found = pool[(start + step) % len(pool)]
-        if not _asked(found) and found.output.strip() not in ("", title):
-            return found.output.strip()
+def _other(own: Collection[str], papers: Sequence[Interaction], rng: Random) -> str:
+    """The title of the first of the papers, from a place drawn among them, that is none of the own."""
+    start = rng.randrange(len(papers)) if papers else 0
+    for step in range(len(papers)):
+        found = title(papers[(start + step) % len(papers)])
+        if found and found not in own:
+            return found
     raise ValueError(
         f"task lamp_1: a history item makes no training pair without a negative reference, and the pool of "
-        f"{len(pool)} items has none: give the papers of other training users as the pool"
+        f"{len(papers)} items has none: give the papers of other training users as the pool"
     )
 
 

@@ -5,13 +5,12 @@ its first half, under an instruction of our own that says so. Source: LaMP (Sale
 reference sections 3 and 4.
 """
 
-from collections.abc import Sequence
 from random import Random
 
 from tailorlm.data.records import Interaction
 from tailorlm.data.retrieval import Retrieval, given, labelled
 from tailorlm.metrics.text import rouge_score, text_scores
-from tailorlm.tasks.task import Pair, Task, after, body
+from tailorlm.tasks.task import Pair, Pool, Task, after, body
 
 COMPLETE = "Complete the following tweet without any explanation before or after it: "
 PROMPT = after("before or after it: ", "lamp_7")
@@ -19,7 +18,7 @@ SHORTEST = 4
 """Words of a tweet below which a half says nothing."""
 
 
-def pair(item: Interaction, pool: Sequence[Interaction], rng: Random) -> Pair | None:
+def pair(item: Interaction, pool: Pool, rng: Random) -> Pair | None:
     """The first half of a tweet's words, to be completed, and the rest; None for under 4 words."""
     words = item.output.split()
     if len(words) < SHORTEST:

@@ -4,19 +4,18 @@ A history item has the title alone; its pair asks with the official words up to 
 2024), official input string; reference sections 3 and 4.
 """
 
-from collections.abc import Sequence
 from random import Random
 
 from tailorlm.data.records import Interaction
 from tailorlm.data.retrieval import Retrieval, labelled, said_and_given
 from tailorlm.metrics.text import rouge_score, text_scores
-from tailorlm.tasks.task import Pair, Task, after, as_is, asked, body
+from tailorlm.tasks.task import Pair, Pool, Task, after, as_is, asked, body
 
 OPENING = 'Generate an abstract for the title "'
 PROMPT = after(OPENING, "longlamp_abstract")
 
 
-def pair(item: Interaction, pool: Sequence[Interaction], rng: Random) -> Pair | None:
+def pair(item: Interaction, pool: Pool, rng: Random) -> Pair | None:
     """The title in the official words, and the abstract; a query's own input as it is. None where either is empty."""
     if item.input.startswith(OPENING):
         return as_is(item, pool, rng)

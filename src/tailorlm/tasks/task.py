@@ -15,7 +15,20 @@ from tailorlm.data.retrieval import WHOLE, Retrieval
 
 Pair = tuple[str, str]
 
-MakePair = Callable[[Interaction, Sequence[Interaction], Random], Pair | None]
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What a pair may be made of besides its item.
+
+    earlier: the same user's items before it, oldest first; nothing at or after it.
+    others: items of OTHER TRAINING users of the task, for negatives; none of them is the user's own.
+    """
+
+    earlier: Sequence[Interaction] = ()
+    others: Sequence[Interaction] = ()
+
+
+MakePair = Callable[[Interaction, Pool, Random], Pair | None]
 """(item, pool, rng) -> (input, target), or None where the item makes no pair."""
 
 
@@ -26,8 +39,7 @@ class Task:
     description: one sentence in our words; hypernetworks that read task descriptions and prompts use it.
     prompt(input) -> Prompt, of which only the body, the part that may be long, may lose text.
     pair(item, pool, rng) -> (input, target), input as in the task's queries; None where the item makes no pair.
-      `pool` are items of OTHER TRAINING users of the task, for negatives; ValueError where a task needs one and it
-      is empty. All chance comes from `rng`.
+      ValueError where a task needs others' items and the pool has none. All chance comes from `rng`.
     metrics(predictions, targets) -> named numbers over N rows.
     score(predictions, targets) -> a number in 0..1 a row (N), higher is better: for averages and intervals.
     retrieval: what of inputs and items is searched with, searched in and shown.
@@ -91,7 +103,7 @@ def body(prompt: Callable[[str], Prompt]) -> Callable[[str], str]:
 def asked(instruction: str) -> MakePair:
     """Pairs whose input is the instruction and the item's text; None where the item lacks text or answer."""
 
-    def pair(item: Interaction, pool: Sequence[Interaction], rng: Random) -> Pair | None:
+    def pair(item: Interaction, pool: Pool, rng: Random) -> Pair | None:
         return (instruction + item.input, item.output) if _both(item) else None
 
     return pair
@@ -103,7 +115,7 @@ def chosen(instruction: str, labels: Sequence[str]) -> MakePair:
     return lambda item, pool, rng: asks(item, pool, rng) if item.output in labels else None
 
 
-def as_is(item: Interaction, pool: Sequence[Interaction], rng: Random) -> Pair | None:
+def as_is(item: Interaction, pool: Pool, rng: Random) -> Pair | None:
     """The item's own input, already as in a query, and output; None where either is empty."""
     return (item.input, item.output) if _both(item) else None
 

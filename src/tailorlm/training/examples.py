@@ -1,8 +1,9 @@
 """Cut points become rows to train on: (the history before the cut, an item after it).
 
 Nothing else makes training data out of histories. Knows nothing of methods. Source: design section 2 (cut points).
-A pair's negatives come from pools of other training users' items; its chance comes from the seed, the user and the
-item's place, so a row never depends on who else is there.
+A pair is made of its item and, where its task has a pool, of other training users' items and of what the user did
+between the cut and the item: the profile, which sees what is before the cut, cannot give the answer away by holding
+it. A pair's chance comes from the seed, the user and the item's place, so a row never depends on who else is there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ from tailorlm.backbone.prompt import encode_row
 from tailorlm.backbone.rows import Row
 from tailorlm.data.cuts import Cut
 from tailorlm.data.records import Example, Interaction, User
-from tailorlm.tasks.task import Task
+from tailorlm.tasks.task import Pool, Task
 
 Pools = Mapping[str | None, Sequence[Interaction]]
 """Training users' items by task."""
@@ -66,19 +67,26 @@ def training_set(
     """
     by_id = {user.id: user for user in users}
     others = {task: _Pool(items) for task, items in pools.items()}
-    made: dict[tuple[str, int], tuple[Row, str, Example] | None] = {}
+    made: dict[tuple[str, int, int], tuple[Row, str, Example] | None] = {}
     rows, owners, tasks, queries = [], [], [], []
     for number, cut in enumerate(cuts):
         history = by_id[cut.user_id].history
-        places = [place for place in range(cut.position, len(history)) if (cut.user_id, place) not in made]
-        of_others = {task: others[task].without(history) for task in {history[n].task for n in places} & others.keys()}
-        for place in places:  # cuts of one user share their later items
+        keys = [
+            (cut.user_id, place, cut.position if history[place].task in others else 0)
+            for place in range(cut.position, len(history))
+        ]
+        new = [key for key in keys if key not in made]
+        needy = {history[place].task for _, place, _ in new} & others.keys()
+        of_others = {task: others[task].without(history) for task in needy}
+        for key in new:  # cuts of one user share their later items, but for pairs that are made of items since the cut
+            _, place, first = key
             item, name = history[place], f"{cut.user_id}@{place}"
-            pair = task_of(item.task).pair(item, of_others.get(item.task, ()), Random(f"{seed}/{name}"))
+            pool = Pool(history[first:place], of_others.get(item.task, ()))
+            pair = task_of(item.task).pair(item, pool, Random(f"{seed}/{name}"))
             query = Example(name, cut.user_id, item.task, pair[0] if pair else "", None, item.time)
-            made[cut.user_id, place] = _row(query, task_of(item.task), pair, tokenizer, max_tokens)
-        for place in range(cut.position, len(history)):
-            if (found := made[cut.user_id, place]) is not None:
+            made[key] = _row(query, task_of(item.task), pair, tokenizer, max_tokens)
+        for key in keys:
+            if (found := made[key]) is not None:
                 rows.append(found[0])
                 owners.append(number)
                 tasks.append(found[1])

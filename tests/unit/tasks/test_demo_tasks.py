@@ -7,7 +7,7 @@ import pytest
 
 from tailorlm.backbone.prompt import Prompt
 from tailorlm.data.records import Interaction
-from tailorlm.tasks.task import Task, after, asked, chosen, framed
+from tailorlm.tasks.task import Pool, Task, after, asked, chosen, framed
 
 INPUTS = {
     "movie_tagging": ("Tag this movie: ", "a lost map, a slow dance", ". Tags: romance, adventure"),
@@ -34,8 +34,8 @@ def test_another_form_of_input_is_all_body(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*INPUTS, "plain"])
 def test_items_are_pairs_already(name: str) -> None:
-    assert demo(name).pair(Interaction("in", "out"), (), Random(0)) == ("in", "out")
-    assert demo(name).pair(Interaction("in", " "), (), Random(0)) is None
+    assert demo(name).pair(Interaction("in", "out"), Pool(), Random(0)) == ("in", "out")
+    assert demo(name).pair(Interaction("in", " "), Pool(), Random(0)) is None
 
 
 def test_the_generator_asks_in_the_form_that_the_tasks_split() -> None:
@@ -87,7 +87,7 @@ def test_after_takes_the_first_marker() -> None:
 
 
 def test_asked_and_chosen() -> None:
-    assert asked("Q: ")(Interaction("a", "b"), (), Random(0)) == ("Q: a", "b")
-    assert asked("Q: ")(Interaction(" ", "b"), (), Random(0)) is None
-    assert chosen("Q: ", ("b",))(Interaction("a", "b"), (), Random(0)) == ("Q: a", "b")
-    assert chosen("Q: ", ("b",))(Interaction("a", "c"), (), Random(0)) is None
+    assert asked("Q: ")(Interaction("a", "b"), Pool(), Random(0)) == ("Q: a", "b")
+    assert asked("Q: ")(Interaction(" ", "b"), Pool(), Random(0)) is None
+    assert chosen("Q: ", ("b",))(Interaction("a", "b"), Pool(), Random(0)) == ("Q: a", "b")
+    assert chosen("Q: ", ("b",))(Interaction("a", "c"), Pool(), Random(0)) is None

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tailorlm.data.records import Interaction
-from tailorlm.tasks.task import Task
+from tailorlm.data.titled import titled
+from tailorlm.tasks.task import Pool, Task
 
 SHARED = Path(os.environ.get("TAILORLM_SHARED", Path(__file__).parents[4] / "shared"))
 FIELDS = {
@@ -52,13 +53,22 @@ def test_only_the_citing_title_may_be_shortened() -> None:
 
 
 PAPERS = tuple(Interaction("", f"Paper {n}") for n in range(20))
+OWN = tuple(Interaction("", f"Own {n}") for n in range(9))
 
 
-def cited(item: Interaction, pool: tuple[Interaction, ...], seed: object = 0) -> tuple[str, str] | None:
-    return lamp("1").pair(item, pool, Random(str(seed)))
+def cited(
+    item: Interaction, others: tuple[Interaction, ...], seed: object = 0, earlier: tuple[Interaction, ...] = OWN
+) -> tuple[str, str] | None:
+    return lamp("1").pair(item, Pool(earlier, others), Random(str(seed)))
 
 
-@pytest.mark.parametrize("pool", [(), (Interaction("other text", "a title"),), (Interaction(CITATION, "[1]"),)])
+def candidates(question: str, answer: str) -> tuple[str, str]:
+    """(right, wrong)"""
+    first, second = question.partition('[1]: "')[2].removesuffix('"').split('" [2]: "')
+    return (first, second) if answer == "[1]" else (second, first)
+
+
+@pytest.mark.parametrize("pool", [(), (Interaction("other text", "a title"),), OWN[:2], (Interaction("", " "),)])
 def test_a_paper_makes_no_citation_pair_without_another_paper(pool: tuple[Interaction, ...]) -> None:
     with pytest.raises(
         ValueError, match=rf"lamp_1: .* negative reference, and the pool of {len(pool)} items"
@@ -67,19 +77,38 @@ def test_a_paper_makes_no_citation_pair_without_another_paper(pool: tuple[Intera
     assert "a title" not in str(refused.value)
 
 
-def test_a_papers_pair_is_the_official_question_with_a_negative_from_the_pool() -> None:
-    item, answers, negatives = Interaction("", 'On "Quoted" Words'), set(), set()
+def test_a_papers_pair_is_the_official_question_with_an_earlier_paper_and_a_negative_from_the_pool() -> None:
+    item, answers, positives, negatives = Interaction("", 'On "Quoted" Words'), set(), set(), set()
     for seed in range(60):
         question, answer = cited(item, PAPERS, seed) or ("", "")
         assert lamp("1").prompt(question).body == item.output
-        first, second = question.partition('[1]: "')[2].removesuffix('"').split('" [2]: "')
-        right, wrong = (first, second) if answer == "[1]" else (second, first)
-        assert right == item.output
+        right, wrong = candidates(question, answer)
         answers.add(answer)
+        positives.add(right)
         negatives.add(wrong)
     assert answers == {"[1]", "[2]"}
-    assert negatives <= {paper.output for paper in PAPERS}
-    assert len(negatives) > 10
+    assert positives == {paper.output for paper in OWN}
+    assert negatives <= {paper.output for paper in PAPERS} and len(negatives) > 10
+
+
+def test_a_pair_never_names_the_title_that_it_asks_about() -> None:
+    item, again = Interaction("", "mine"), Interaction("another abstract", " mine ")
+    for seed in range(40):
+        assert "mine" not in candidates(*cited(item, (*PAPERS[:1], again), seed, (again, OWN[0])))
+    assert cited(item, PAPERS, 0, (again,)) is None
+
+
+def test_a_first_paper_makes_no_pair_and_papers_of_another_task_are_none() -> None:
+    assert cited(Interaction("", "mine", None, "lamp_1"), PAPERS, 0, ()) is None
+    assert (
+        cited(Interaction("", "mine", None, "lamp_1"), PAPERS, 0, (Interaction("x", "headline", 0, "lamp_4"),)) is None
+    )
+
+
+def test_a_question_among_the_papers_stands_for_the_paper_that_it_is_about() -> None:
+    asked = Interaction(CITATION, "[2]")
+    assert candidates(*cited(OWN[8], PAPERS, 0, (asked,)))[0] == 'On "Quoted" Words'
+    assert candidates(*cited(OWN[8], (asked,), 0, OWN[:1])) == ("Own 0", 'On "Quoted" Words')
 
 
 def test_a_citation_pair_depends_on_its_dice_alone() -> None:
@@ -122,19 +151,34 @@ def test_the_instruction_ends_at_its_first_marker_even_if_the_text_repeats_it(na
     assert (prompt.head, prompt.body, prompt.tail) == (module.INSTRUCTION, text, "")
 
 
+NEWS = Interaction(titled("A  headline", "what happened"), "sports")
+
+
+def test_news_are_searched_and_shown_with_their_titles_and_asked_without() -> None:
+    task = lamp("2n")
+    asked = import_module("tailorlm.tasks.lamp_2n").INSTRUCTION + "what happened"
+    assert task.pair(NEWS, Pool(), Random(0)) == (asked, "sports")
+    assert task.pair(Interaction("what happened", "sports"), Pool(), Random(0)) == (asked, "sports")
+    assert task.pair(Interaction(titled("A headline", ""), "sports"), Pool(), Random(0)) is None
+    assert task.retrieval.document(NEWS) == "A headline what happened"
+    assert task.retrieval.shown(NEWS) == "Title: A headline\nArticle: what happened\nCategory: sports"
+    assert task.retrieval.shown(Interaction("untitled", "sports")) == "Article: untitled\nCategory: sports"
+    assert task.retrieval.query(asked) == "what happened"
+
+
 def test_an_unknown_label_makes_no_pair() -> None:
-    assert lamp("2m").pair(Interaction("a movie", "western"), (), Random(0)) is None
-    assert lamp("3").pair(Interaction("a review", "4.5"), (), Random(0)) is None
+    assert lamp("2m").pair(Interaction("a movie", "western"), Pool(), Random(0)) is None
+    assert lamp("3").pair(Interaction("a review", "4.5"), Pool(), Random(0)) is None
 
 
 def test_a_tweet_is_completed_from_its_first_half() -> None:
-    pair = lamp("7").pair(Interaction("", "one two  three four five"), (), Random(0))
+    pair = lamp("7").pair(Interaction("", "one two  three four five"), Pool(), Random(0))
     assert pair == (
         "Complete the following tweet without any explanation before or after it: one two",
         "three four five",
     )
     assert lamp("7").prompt(pair[0]).body == "one two"
-    assert lamp("7").pair(Interaction("", "one two three"), (), Random(0)) is None
+    assert lamp("7").pair(Interaction("", "one two three"), Pool(), Random(0)) is None
 
 
 @pytest.mark.parametrize("part", ["dev", "train"])
@@ -157,7 +201,7 @@ def test_every_item_at_hand_makes_a_pair_of_the_queries_form(name: str) -> None:
     questions = read(name, "dev_questions")
     head = task.prompt(questions[0]["input"]).head
     for item in questions[0]["profile"] + questions[-1]["profile"]:
-        pair = task.pair(Interaction(item[given], str(item[answer])), (), Random(0))
+        pair = task.pair(Interaction(item[given], str(item[answer])), Pool(), Random(0))
         assert pair == (head + item[given], str(item[answer]))
         assert task.prompt(pair[0]).body == item[given]
 

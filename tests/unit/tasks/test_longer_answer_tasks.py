@@ -9,7 +9,7 @@ import pytest
 
 from tailorlm.data.load import load
 from tailorlm.data.records import Interaction
-from tailorlm.tasks.task import Pair, Task
+from tailorlm.tasks.task import Pair, Pool, Task
 
 SHARED = Path(os.environ.get("TAILORLM_SHARED", Path(__file__).parents[4] / "shared"))
 FOLDERS = {
@@ -30,7 +30,7 @@ def named(name: str) -> Task:
 
 
 def pair(name: str, item: Interaction) -> Pair | None:
-    return named(name).pair(item, (), Random(0))
+    return named(name).pair(item, Pool(), Random(0))
 
 
 def test_a_title_is_asked_in_the_official_words() -> None:
@@ -75,7 +75,7 @@ def test_every_query_and_item_at_hand_is_asked(name: str) -> None:
     assert len(heads) == 1
     for user in list(dataset.users.values())[:20]:
         for item in user.history:
-            made = task.pair(item, (), Random(0))
+            made = task.pair(item, Pool(), Random(0))
             assert made is not None
             assert task.prompt(made[0]).head.partition('"')[0] in heads
             assert task.retrieval.document(item)

@@ -6,7 +6,7 @@ import pytest
 
 from tailorlm import plugins
 from tailorlm.data.records import Interaction
-from tailorlm.tasks.task import Task
+from tailorlm.tasks.task import Pool, Task
 
 NAMES = plugins.names("tasks")
 
@@ -60,7 +60,10 @@ def test_rows_must_pair_up(task: Task, golds: list[str], part: str) -> None:
         getattr(task, part)(golds[:1], golds[:1] * 2)
 
 
-POOL = (Interaction("what others wrote", "a title of others"), Interaction("", "another title"))
+POOL = Pool(
+    (Interaction("written before", "an own title"),),
+    (Interaction("what others wrote", "a title of others"), Interaction("", "another title")),
+)
 
 
 def test_a_pair_is_an_input_that_the_prompt_takes_and_splits_without_loss(task: Task) -> None:
@@ -80,7 +83,7 @@ def test_a_pairs_chance_is_its_dice(task: Task) -> None:
 
 
 def test_an_item_without_text_and_answer_makes_no_pair(task: Task) -> None:
-    assert task.pair(Interaction("", ""), (), Random(0)) is None
+    assert task.pair(Interaction("", ""), Pool(), Random(0)) is None
 
 
 def test_a_task_is_described_in_one_sentence(task: Task) -> None:

@@ -10,6 +10,7 @@ from tailorlm.data.longlamp import review_input
 from tailorlm.data.records import Interaction
 from tailorlm.plugins import find, names
 from tailorlm.tasks import lamp_1, lamp_2m, lamp_7
+from tailorlm.tasks.task import Pool
 
 TITLE = 'On "quoted" words: a study'
 INPUTS = {
@@ -71,7 +72,7 @@ def test_history_items_make_pairs_in_the_same_form_as_queries(family, name):
     worded = asked_as(family)(name)
     said = INPUTS[name] if name in ("longlamp_review", "empathic") else BODIES[name]
     target = worded.labels[0] if worded.labels and name != "lamp_1" else "some five words of answer"
-    pool = [Interaction("", "Another title", None, name)]
+    pool = Pool((Interaction("", "Own title", None, name),), (Interaction("", "Another title", None, name),))
     pair = worded.pair(Interaction(said, target, None, name), pool, random.Random(0))
     assert pair is not None
     query, item = worded.prompt(INPUTS[name]), worded.prompt(pair[0])
@@ -95,7 +96,7 @@ def test_every_label_is_offered_once_and_in_the_official_order():
 @pytest.mark.parametrize("family", ["p2p", "prisp"])
 def test_a_tweet_of_the_history_is_completed_and_not_paraphrased(family):
     tweets = asked_as(family)("lamp_7")
-    half, _ = tweets.pair(Interaction("", "one two three four"), (), random.Random(0))
+    half, _ = tweets.pair(Interaction("", "one two three four"), Pool(), random.Random(0))
     assert half.startswith(lamp_7.COMPLETE)
     assert "omplete" in tweets.prompt(half).head and "omplete" not in tweets.prompt(INPUTS["lamp_7"]).head
 

@@ -10,7 +10,7 @@ import pytest
 from tailorlm.data.cuts import Cut
 from tailorlm.data.records import Interaction, User
 from tailorlm.tasks import lamp_1, plain
-from tailorlm.tasks.task import Task
+from tailorlm.tasks.task import Pool, Task
 from tailorlm.training import examples
 from tailorlm.training.examples import pools_of, training_set
 
@@ -49,6 +49,10 @@ def negative(question: str, answer: str) -> str:
     return second if answer == "[1]" else first
 
 
+def positive(question: str, answer: str) -> str:
+    return negative(question, "[1]" if answer == "[2]" else "[2]")
+
+
 @pytest.mark.parametrize("user", [*TRAIN, TEST], ids=lambda user: user.id)
 def test_negatives_are_training_users_papers_and_never_the_users_own(user: User) -> None:
     own, train = {item.output for item in user.history}, {item.output for one in TRAIN for item in one.history}
@@ -61,16 +65,31 @@ def test_without_the_exclusion_own_papers_would_be_drawn() -> None:
     """The negative control: the pool does hold what the test above does not find."""
     user = TRAIN[1]
     drawn = {
-        negative(*(lamp_1.pair(user.history[0], POOLS["lamp_1"], Random(seed)) or ("", ""))) for seed in range(200)
+        negative(*(lamp_1.pair(user.history[1], Pool(user.history[:1], POOLS["lamp_1"]), Random(seed)) or ("", "")))
+        for seed in range(200)
     }
-    assert drawn & {item.output for item in user.history}
+    assert drawn & {item.output for item in user.history[2:]}
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_positives_are_papers_between_the_cut_and_the_item_and_never_shown_ones_or_later_ones(at: int) -> None:
+    titles = [item.output for item in TEST.history]
+    found: dict[str, set[str]] = {}
+    for seed in range(40):
+        for id, pair in made([TEST], seed=seed, at=at).items():
+            found.setdefault(id, set()).add(positive(*pair))
+    assert found == {f"dora@{n}": set(titles[at:n]) for n in range(at + 1, 6)}
+
+
+def test_the_first_item_after_a_cut_asks_nothing_where_it_needs_an_earlier_one() -> None:
+    assert "dora@2" not in made([TEST], at=2)
 
 
 def test_a_row_does_not_depend_on_company_cuts_or_earlier_rows() -> None:
     alone, together = made([TEST]), made([TRAIN[0], TEST, TRAIN[2]])
     assert {id: pair for id, pair in together.items() if id.startswith("dora@")} == alone
-    later = made([TEST], at=3)
-    assert later == {id: pair for id, pair in alone.items() if int(id.partition("@")[2]) >= 3}
+    answers = User("eve", tuple(Interaction(f"q{n}", f"a{n}") for n in range(5)))
+    assert made([answers], at=3) == {id: pair for id, pair in made([answers]).items() if int(id.partition("@")[2]) >= 3}
     changed = replace(TEST, history=(*TEST.history, Interaction("", "cy paper 2", 9.0, "lamp_1")))
     same = {id for id, pair in made([changed]).items() if alone.get(id) == pair}
     assert same >= {id for id, pair in alone.items() if negative(*pair) != "cy paper 2"}
@@ -117,8 +136,19 @@ def test_pools_are_by_task_and_in_order() -> None:
 
 
 def test_cuts_of_one_user_share_rows_and_know_their_own_place() -> None:
-    found = training_set([TEST], [Cut("dora", 4), Cut("dora", 2)], task_of, None, 99, POOLS)
+    eve = User("eve", tuple(Interaction(f"q{n}", f"a{n}") for n in range(6)))
+    found = training_set([eve], [Cut("eve", 4), Cut("eve", 2)], task_of, None, 99, POOLS)
     assert found.cut == [0, 0, 1, 1, 1, 1]
-    assert [row.id for row in found.rows] == [f"dora@{n}" for n in (4, 5, 2, 3, 4, 5)]
+    assert [row.id for row in found.rows] == [f"eve@{n}" for n in (4, 5, 2, 3, 4, 5)]
     assert found.rows[0] is found.rows[4]
-    assert found.asked[2] == (Cut("dora", 2), "lamp_1")
+    assert found.asked[2] == (Cut("eve", 2), "plain")
+
+
+def test_cuts_have_rows_of_their_own_where_pairs_are_made_of_items_since_the_cut() -> None:
+    found = training_set([TEST], [Cut("dora", 3), Cut("dora", 0)], task_of, None, 99, POOLS)
+    assert [(found.cut[n], row.id) for n, row in enumerate(found.rows)] == [
+        *((0, f"dora@{n}") for n in (4, 5)),
+        *((1, f"dora@{n}") for n in (1, 2, 3, 4, 5)),
+    ]
+    alone = training_set([TEST], [Cut("dora", 0)], task_of, None, 99, POOLS)
+    assert found.rows[2:] == alone.rows
