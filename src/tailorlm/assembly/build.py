@@ -11,14 +11,16 @@ from typing import Any
 
 from tailorlm.adapters.batch import Adapters
 from tailorlm.adapters.peft_files import save_peft
-from tailorlm.assembly import checkpoints, runs
+from tailorlm.assembly import checkpoints, runs, splitting
 from tailorlm.assembly.benches import load_base, make_bench, make_encoder, make_profilers, truncated
 from tailorlm.assembly.datasets import pools, training_users, validation_users
+from tailorlm.assembly.population import population
 from tailorlm.assembly.profilers import Known, Profilers, learn, one_by_one
 from tailorlm.assembly.recipes import Recipe, method, plain
 from tailorlm.assembly.spent import spending, spent
 from tailorlm.data.problems import Report
 from tailorlm.data.records import User
+from tailorlm.data.splits import Split
 from tailorlm.methods import mt_lora, p2p
 from tailorlm.methods.source import Bench, Profiler, shared_start
 
@@ -36,10 +38,21 @@ class Built:
     known: Known
     profilers: Profilers
     notes: Mapping[str, int]
+    split: Split | None = None
 
 
-def assemble(recipe: Recipe) -> Built:
-    """The base, the encoder, the training users and their profiler, which knows nothing of the held ones."""
+def assemble(recipe: Recipe, directory: Path | None = None) -> Built:
+    """The base, the encoder, the training users and their profiler, which knows nothing of the held ones.
+
+    `directory`: the run whose split of the users is used, where it has one.
+    """
+    if recipe.data.split.kind != "none":
+        found = population(recipe, directory)
+        built = put_together(
+            recipe, list(found.train), list(found.held), found.report,
+            lambda profilers: one_by_one(profilers, [*found.train, *found.held]),
+        )  # fmt: skip
+        return replace(built, split=found.split)
     everybody, report = training_users(recipe.data, recipe.seed)
     users, held = validation_users(everybody, recipe.data.validation, recipe.seed)
     return put_together(recipe, users, held, report, lambda profilers: one_by_one(profilers, everybody))
@@ -65,8 +78,9 @@ def train(recipe: Recipe, directory: Path, resume: bool = False) -> Path:
     training loop raises them; `resume` continues a run that was stopped.
     """
     runs.check_run(directory, recipe)
-    built = assemble(recipe)
+    built = assemble(recipe, directory)
     runs.open_run(directory, recipe)  # only now: what cannot start leaves no folder behind
+    splitting.keep(built.split, directory)
     shared = train_shared(built, directory, resume)
     return train_network(built, directory, resume, shared if recipe.start == "mt_lora" else None)
 

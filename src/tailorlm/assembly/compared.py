@@ -63,14 +63,14 @@ PRESETS = {
 class EvalSettings:
     """`tailor eval`: `rows` by name, then `methods` in whole, each on every split with every seed.
 
-    `splits`: "dev", or the parts that [data] split makes. `seeds`: of the methods; () is the recipe's own. `limit`:
-    queries of each task and split, 0 is all. `oppu_users`: how many users the preset oppu trains. `batch`: prompts
-    at once; `users_at_once`: users enrolled, and held in memory, at once. `resamples`: draws of the bootstrap.
+    `splits`: parts of [data.split] and "dev"; () is all there are. `seeds`: of the methods; () is the recipe's own.
+    `limit`: queries of each task and split, 0 is all. `oppu_users`: how many users the preset oppu trains. `batch`:
+    prompts at once; `users_at_once`: users enrolled, and held in memory, at once. `resamples`: draws of the bootstrap.
     """
 
     rows: tuple[str, ...] = ("base", "mt_lora", "p2p", "p2p_shuffled")
     methods: tuple[Compared, ...] = ()
-    splits: tuple[str, ...] = ("dev",)
+    splits: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
     limit: int = 0
     oppu_users: int = 32
@@ -88,8 +88,6 @@ class EvalSettings:
             twice = [one for one in getattr(self, name) if getattr(self, name).count(one) > 1]
             if twice:
                 raise ValueError(f"eval.{name} has {twice[0]!a} twice; expected each once")
-        if not self.splits:
-            raise ValueError('eval.splits is empty; expected at least one, such as "dev"')
 
 
 def compared(settings: EvalSettings) -> tuple[Compared, ...]:

@@ -10,38 +10,67 @@ from pathlib import Path
 
 from tailorlm.assembly.datasets import held_ids, lengthened, split_off, where
 from tailorlm.assembly.recipes import DataSettings, Recipe
+from tailorlm.assembly.split_making import make
+from tailorlm.assembly.splitting import DEV, asked, trains
+from tailorlm.assembly.splitting import kept as saved
 from tailorlm.assembly.store import Asked, StoredUsers, UserStore, limited, stored
 from tailorlm.data.load import stream
 from tailorlm.data.problems import Report
 from tailorlm.data.records import Example, User
-
-DEV = "dev"
+from tailorlm.data.splits import Split
 
 
 @dataclass(frozen=True)
 class Population:
-    """Training users, those of them kept for validation, and by split those who are asked, with their queries."""
+    """Training users, those of them kept for validation, and by split those who are asked, with their queries.
+
+    `split` is how the training file's users were divided, where the recipe says so.
+    """
 
     train: StoredUsers
     held: StoredUsers
     splits: Mapping[str, UserStore]
     report: Report
+    split: Split | None = None
 
 
-def population(recipe: Recipe, directory: Path | None = None) -> Population:
-    """Everybody of a recipe; `directory` is where the nameless files lie.
+def population(recipe: Recipe, run: Path | None = None) -> Population:
+    """Everybody of a recipe; the split is the one that the folder `run` began with, if it is there.
 
     ValueError where nobody trains, nobody is asked, or somebody does both.
     """
-    report = Report()
-    data, seed = recipe.data, recipe.seed
+    names, report, data = asked(recipe), Report(), recipe.data
+    directory = None if run is None else nearest(run)
     whole = stored(_read(data, data.train, data.train_split, report), directory)
-    kept = frozenset() if data.dev is not None else held_ids(whole.ids, data.holdout, seed)
+    split = _split(recipe, whole, run)
+    kept = _not_training(recipe, whole, split)
     train = stored(_trained(whole, kept, data), directory, data.users)
-    dev = stored(limited(_dev(whole, kept, data, report), recipe.eval.limit), directory, data.dev_users)
-    check(train, dev, data)
-    sides = _validation(train, data.validation, seed)
-    return Population(*sides, {DEV: dev}, report)
+    parts = {name: _asked(recipe, whole, kept if split is None else frozenset(split.parts.get(name, ())), name, report)
+             for name in names}  # fmt: skip
+    found = {
+        name: stored(limited(pairs, recipe.eval.limit), directory, data.dev_users) for name, pairs in parts.items()
+    }
+    for store in found.values():
+        check(train, store, data)
+    return Population(*_validation(train, data.validation, recipe.seed), found, report, split)
+
+
+def nearest(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there: where nameless files may lie (/tmp may be memory)."""
+    return next(path for path in (folder, *folder.resolve().parents) if path.is_dir())
+
+
+def _split(recipe: Recipe, whole: UserStore, run: Path | None) -> Split | None:
+    if recipe.data.split.kind == "none":
+        return None
+    return (run and saved(recipe, run)) or make(recipe, whole.users())
+
+
+def _not_training(recipe: Recipe, whole: UserStore, split: Split | None) -> frozenset[str]:
+    """The ids of the training file that do not train."""
+    if split is not None:
+        return frozenset(whole.ids) - trains(split, recipe.data.split.kind)
+    return frozenset() if recipe.data.dev is not None else held_ids(whole.ids, recipe.data.holdout, recipe.seed)
 
 
 def check(train: UserStore, dev: UserStore, data: DataSettings) -> None:
@@ -63,15 +92,16 @@ def _trained(whole: UserStore, kept: frozenset[str], data: DataSettings) -> Iter
             yield lengthened(user, answered(queries)) if data.queries else user, ()
 
 
-def _dev(whole: UserStore, kept: frozenset[str], data: DataSettings, report: Report) -> Iterator[Asked]:
-    """Who is asked: of a file of their own, or kept of the training file."""
-    if data.dev is not None:
+def _asked(recipe: Recipe, whole: UserStore, ids: frozenset[str], name: str, report: Report) -> Iterator[Asked]:
+    """Who is asked on a split: those of a file of their own, or `ids` of the training file."""
+    data = recipe.data
+    if name == DEV and data.dev is not None:
         pairs: Iterator[Asked] = _read(data, data.dev, data.dev_split, report)
     else:
-        pairs = (whole[place] for place, id in enumerate(whole.ids) if id in kept)
+        pairs = (whole[place] for place, id in enumerate(whole.ids) if id in ids)
     for user, queries in pairs:
-        asked, own = split_off(user, answered(queries), data.held)
-        yield asked, tuple(own)
+        kept, own = split_off(user, answered(queries), data.held)
+        yield kept, tuple(own)
 
 
 def _validation(train: UserStore, share: float, seed: int) -> tuple[StoredUsers, StoredUsers]:

@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 from tailorlm import recipe as toml
 from tailorlm.assembly import variants
 from tailorlm.assembly.compared import EvalSettings, compared
+from tailorlm.assembly.splitting import SplitSettings
 from tailorlm.methods.held import check_monitor
 from tailorlm.plugins import find
 from tailorlm.profiles.encode import MINILM
@@ -37,7 +38,8 @@ class DataSettings:
     Without `dev`, `holdout` (a share) of the training file's users are kept for `tailor eval`. `validation` (a share;
     0: none) of the training users are not trained on but evaluated meanwhile. `queries`: training users' answered
     queries are training items too. `held`: a dev user without queries is asked the last so many items of the history.
-    `users`, `dev_users`: at most so many, in the order of the file; 0 is all.
+    `users`, `dev_users`: at most so many, in the order of the file; 0 is all. `split` (splitting.py): who of the
+    training file is asked instead of those of `holdout`.
     """
 
     root: str = ""
@@ -52,6 +54,7 @@ class DataSettings:
     users: int = 0
     dev_users: int = 0
     on_error: Literal["stop", "skip"] = "stop"
+    split: SplitSettings = field(default_factory=SplitSettings)
 
     def __post_init__(self) -> None:
         if not 0 < self.holdout < 1:

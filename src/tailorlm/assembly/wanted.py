@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from tailorlm.assembly.compared import Compared, compared, nearest
 from tailorlm.assembly.recipes import Recipe, plain, seeded
+from tailorlm.assembly.splitting import asked
 from tailorlm.assembly.variants import over
 from tailorlm.plugins import find, names
 from tailorlm.recipe import settings as filled
@@ -62,6 +63,7 @@ def context_settings(recipe: Recipe, row: Compared) -> Any:
 
 def check_rows(recipe: Recipe) -> None:
     """ValueError for whatever a row of the evaluation cannot be."""
+    asked(recipe)
     for name in recipe.contexts:
         find("contexts", name)
     rows = {row.name: row for row in compared(recipe.eval)}

@@ -12,9 +12,9 @@ from typing import Any
 
 from rich.console import Console
 
-from tailorlm.assembly import build, runs
+from tailorlm.assembly import build, runs, splitting
 from tailorlm.assembly.compared import compared
-from tailorlm.assembly.population import Population, population
+from tailorlm.assembly.population import Population, nearest, population
 from tailorlm.assembly.recipes import Recipe, read
 from tailorlm.assembly.remembered import Remembered
 from tailorlm.assembly.sources import Sources
@@ -75,7 +75,7 @@ def run(
 
 def prepared(recipe: Recipe, folder: Path, resume: bool) -> Work:
     """Users on disk, the model, and the plan; nothing is trained yet."""
-    users = population(recipe, nearest(folder))
+    users = population(recipe, folder)
     for split, store in users.splits.items():
         if len(store) < 2 and not recipe.eval.limit:
             raise ValueError(
@@ -88,6 +88,7 @@ def prepared(recipe: Recipe, folder: Path, resume: bool) -> Work:
     assert isinstance(profile, Remembered)
     profile.tell(texts(users))
     runs.open_run(folder, recipe)
+    splitting.keep(users.split, folder)
     runner.begin(folder / ROWS, resume)
     tasks = sorted({task for store in users.splits.values() for task in store.asked}, key=str)
     sources = Sources(built, folder, [task for task in tasks if task is not None], resume)
@@ -103,11 +104,6 @@ def prepared(recipe: Recipe, folder: Path, resume: bool) -> Work:
     todo = ways(recipe, desk, sources, common_answers(users.train), tasks)
     plan = Plan(folder / ROWS, users.splits, todo, recipe.eval.users_at_once)
     return Work(recipe, folder, users, desk, sources, plan)
-
-
-def nearest(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there: where nameless files may lie (/tmp may be memory)."""
-    return next(path for path in (folder, *folder.resolve().parents) if path.is_dir())
 
 
 def texts(users: Population) -> dict[str, str]:

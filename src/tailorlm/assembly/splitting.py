@@ -1,0 +1,79 @@
+"""Which of a file's users train and which are asked, where the recipe says so: [data.split].
+
+    clusters    P2P's: parts train, random (users like those of training) and ood (users of isolated clusters), by the
+                vectors of their profiles
+    few_shot    PRISP's: parts target (asked), task and sharers (who train), by lot
+
+Knows nothing of how a split is made (split_making.py). It is kept with the run (split.json): who goes on with the run
+asks the same users. Source: P2P section 4 and appendix H; PRISP appendix A.2.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tailorlm.data import splits
+from tailorlm.data.splits import Split
+
+if TYPE_CHECKING:
+    from tailorlm.assembly.recipes import Recipe
+
+FILE, DEV = "split.json", "dev"
+PARTS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "none": ((), (DEV,)),
+    "clusters": (("train",), ("random", "ood")),
+    "few_shot": (("task", "sharers"), ("target",)),
+}
+"""By kind: the parts that train, the parts that are asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitSettings:
+    """`size`: users of each test set of `clusters` (0: the paper's 200, a tenth of fewer than 1,000); `low`, `high`:
+    the numbers of clusters to try. `task_share`, `targets`: of `few_shot`.
+    """
+
+    kind: Literal["none", "clusters", "few_shot"] = "none"
+    size: int = 0
+    low: int = 2
+    high: int = 50
+    task_share: float = 0.25
+    targets: int = 100
+
+    def __post_init__(self) -> None:
+        if self.size < 0 or self.targets < 1 or not 2 <= self.low <= self.high or not 0 <= self.task_share < 1:
+            raise ValueError(
+                f"data.split has size {self.size}, low {self.low}, high {self.high}, task_share {self.task_share}, "
+                f"targets {self.targets}; expected size 0 or more, 2 <= low <= high, a share below 1, 1 target or more"
+            )
+
+
+def asked(recipe: "Recipe") -> tuple[str, ...]:
+    """The splits of an evaluation: those of the recipe, or all that there are. ValueError for one that is not there."""
+    kind = recipe.data.split.kind
+    there = (*PARTS[kind][1], *((DEV,) if kind != "none" and recipe.data.dev is not None else ()))
+    odd = [name for name in recipe.eval.splits if name not in there]
+    if odd:
+        how = (
+            "" if kind != "none" else ': "random" and "ood" are of data.split.kind = "clusters", "target" of "few_shot"'
+        )
+        raise ValueError(f"eval.splits has {odd[0]!a}; there are: {', '.join(there)}{how}")
+    return recipe.eval.splits or there
+
+
+def trains(split: Split, kind: str) -> frozenset[str]:
+    """The ids of those who train."""
+    return frozenset(id for part in PARTS[kind][0] for id in split.part(part))
+
+
+def kept(recipe: "Recipe", folder: Path) -> Split | None:
+    """The split that a run began with; None where there is none, or the recipe has none."""
+    path = folder / FILE
+    return splits.load(path) if recipe.data.split.kind != "none" and path.exists() else None
+
+
+def keep(split: Split | None, folder: Path) -> None:
+    """Save the split of a run, with ids only. ValueError where the run began with another."""
+    if split is not None:
+        splits.keep(split, folder / FILE)
