@@ -29,7 +29,7 @@ def make(recipe: Recipe, users: StoredUsers) -> Split:
     if settings.kind == "few_shot":
         return few_shot_split(users.ids, settings.task_share, settings.targets, recipe.seed)
     known = [place for place, user in enumerate(users) if user.history]
-    ids, bounds = users.ids, (settings.low, settings.high)
+    ids, bounds = users.ids, (settings.low, settings.high) if settings.high else None
     found = vectors(recipe, users, known).numpy()
     made = benchmark_split([ids[place] for place in known], found, settings.size or None, bounds, recipe.seed)
     silent = sorted(set(ids) - {ids[place] for place in known})

@@ -31,21 +31,28 @@ PARTS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitSettings:
     """`size`: users of each test set of `clusters` (0: the paper's 200, a tenth of fewer than 1,000); `low`, `high`:
-    the numbers of clusters to try. `task_share`, `targets`: of `few_shot`.
+    the numbers of clusters to try (0: those usual for so many users). `task_share`, `targets`: of `few_shot`.
     """
 
     kind: Literal["none", "clusters", "few_shot"] = "none"
     size: int = 0
-    low: int = 2
-    high: int = 50
+    low: int = 0
+    high: int = 0
     task_share: float = 0.25
     targets: int = 100
 
     def __post_init__(self) -> None:
-        if self.size < 0 or self.targets < 1 or not 2 <= self.low <= self.high or not 0 <= self.task_share < 1:
+        usual = self.low == self.high == 0
+        if (
+            self.size < 0
+            or self.targets < 1
+            or not (usual or 2 <= self.low <= self.high)
+            or not 0 <= self.task_share < 1
+        ):
             raise ValueError(
                 f"data.split has size {self.size}, low {self.low}, high {self.high}, task_share {self.task_share}, "
-                f"targets {self.targets}; expected size 0 or more, 2 <= low <= high, a share below 1, 1 target or more"
+                f"targets {self.targets}; expected a size of 0 or more, 2 <= low <= high (or both 0), a share below 1, "
+                "and at least 1 target"
             )
 
 

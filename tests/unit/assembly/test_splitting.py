@@ -11,7 +11,7 @@ from tailorlm.assembly.recipes import read
 from tailorlm.assembly.splitting import asked, keep, kept, trains
 from tailorlm.data import splits
 
-CLUSTERS = ['data.split.kind="clusters"', "data.split.size=2", "data.split.high=3"]
+CLUSTERS = ['data.split.kind="clusters"', "data.split.size=2", "data.split.low=2", "data.split.high=3"]
 FEW = ['data.split.kind="few_shot"', "data.split.targets=3", "data.split.task_share=0.3"]
 
 
@@ -60,6 +60,7 @@ def test_a_run_keeps_the_split_it_began_with(tiny_recipe: Path, tmp_path: Path) 
         ([*CLUSTERS, 'eval.splits=["dev"]'], "eval.splits has 'dev'; there are: random, ood"),
         (['data.split.kind="cluster"'], "data.split.kind: expected one of 'none', 'clusters', 'few_shot'"),
         ([*CLUSTERS, "data.split.low=1"], "low 1, high 3"),
+        (["data.split.high=3"], r"low 0, high 3, .* \(or both 0\)"),
         ([*FEW, "data.split.targets=30"], "10 users: too few for 30 target users"),
     ],
 )
