@@ -15,6 +15,7 @@ Decisions
 import ast
 from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -59,7 +60,7 @@ def _own(package: str) -> tuple[str, ...]:
     return tuple(
         path.stem
         for path in sorted(folder.glob("*.py"))
-        if not path.stem.startswith("_") and not marks.isdisjoint(_defined(path))
+        if not path.stem.startswith("_") and not marks.isdisjoint(_defined(path, path.stat().st_mtime_ns))
     )
 
 
@@ -76,8 +77,13 @@ def _packages() -> Iterator[str]:
     return (name for _, name, is_package in iter_modules(path) if is_package)
 
 
-def _defined(path: Path) -> Iterator[str]:
-    """The names that a module's source defines or imports at its top level."""
+@cache
+def _defined(path: Path, changed: int) -> frozenset[str]:
+    """The names that a module's source, last `changed` then, defines or imports at its top level."""
+    return frozenset(_top_level(path))
+
+
+def _top_level(path: Path) -> Iterator[str]:
     for node in ast.parse(path.read_bytes()).body:
         if isinstance(node, ast.ClassDef):
             yield node.name
