@@ -1,0 +1,167 @@
+"""Users of the papers' recipes, out of the benchmarks' folders: gathered, divided as each paper divides them.
+
+    python recipes/paper/prepare.py p2p DATA runs/p2p        # users.jsonl of all tasks, and split.json
+    python recipes/paper/prepare.py prisp DATA runs/prisp_data      # a folder a task
+
+DATA has the folders of docs/data.md (LaMP_1, ..., longlamp_topic_writing, personal_reddit, empathic), each with all its
+files: who trains and who is asked is decided here, each task by itself. P2P's clusters need profile vectors, made as
+the recipe says (with its base and its encoder: a GPU). Ids become ID@FOLDER: each folder counts its users by itself.
+Source: P2P section 4, appendix H, table 8; PRISP section 4.1, appendix A.2.
+"""
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+from tailorlm.assembly.datasets import as_item
+from tailorlm.assembly.recipes import Recipe, read
+from tailorlm.assembly.split_making import vectors
+from tailorlm.assembly.splitting import FILE
+from tailorlm.assembly.store import Asked, UserStore, stored
+from tailorlm.data.jsonl import write_users
+from tailorlm.data.load import splits as files_of
+from tailorlm.data.load import stream
+from tailorlm.data.records import Example, User
+from tailorlm.data.splits import Split, save
+from tailorlm.data.splits_benchmark import benchmark_split
+from tailorlm.data.splits_clusters import Floats
+from tailorlm.data.splits_few_shot import SHOTS, few_shot_split, newest, task_rows
+from tailorlm.data.splits_subsample import diversity, quantity
+
+HERE = Path(__file__).parent
+SIZES = {"LaMP_4": 100, "empathic": 10}
+"""Test users where P2P's table 8 has other numbers than its text (200, or a tenth of fewer than 1,000)."""
+ROWS = 50
+"""Rows of task data in PRISP's few-shot setting."""
+
+
+def main() -> None:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("paper", choices=("p2p", "prisp"))
+    parser.add_argument("data", type=Path, help="the folder with the benchmarks' folders")
+    parser.add_argument("out", type=Path, help="where users and splits go")
+    parser.add_argument("--folders", nargs="+", help="some of the folders in DATA; all by default")
+    parser.add_argument("--set", action="append", default=[], help="a setting of p2p.toml")
+    said = parser.parse_args()
+    folders = said.folders or sorted(path.name for path in said.data.iterdir() if path.is_dir())
+    if said.paper == "p2p":
+        p2p(said.data, folders, said.out, read(HERE / "p2p.toml", said.set))
+    else:
+        prisp(said.data, folders, said.out, seed=0)
+
+
+def gathered(root: Path, folder: str) -> Iterator[Asked]:
+    """The users of all files of a folder, as users of no other."""
+    for name in files_of(root / folder):
+        for user, queries in stream(root / folder, split=name):
+            yield own(folder, user, queries)
+
+
+def own(folder: str, user: User, queries: Sequence[Example]) -> Asked:
+    """The user and the queries under ids that no other folder has."""
+    id = f"{user.id}@{folder}"
+    return replace(user, id=id), tuple(replace(one, id=f"{one.id}@{folder}", user_id=id) for one in queries)
+
+
+def p2p(root: Path, folders: Sequence[str], out: Path, recipe: Recipe) -> None:
+    """One file of everybody, the split of each task in one, and beside it those of figure 3."""
+    out.mkdir(parents=True, exist_ok=True)
+    write_users(out / "users.jsonl", (pair for folder in folders for pair in gathered(root, folder)))
+    store = stored(stream(out / "users.jsonl"), out)
+    # Who has no history has no vector: such a user is neither trained on nor asked.
+    places = [place for place, user in enumerate(store.users()) if user.history]
+    found = vectors(recipe, store.users(), places).numpy()
+    tasks = {folder: [n for n, place in enumerate(places) if of(store, place) == folder] for folder in folders}
+    ids = [store.ids[place] for place in places]
+    each = {
+        folder: benchmark_split([ids[n] for n in rows], found[rows], SIZES.get(folder), None, recipe.seed)
+        for folder, rows in tasks.items()
+    }
+    save(merged(each), out / FILE)
+    for name, made in fewer(each, dict(zip(ids, found, strict=True)), recipe.seed).items():
+        (out / name).mkdir(exist_ok=True)
+        save(merged(made), out / name / FILE)
+
+
+def of(store: UserStore, place: int) -> str:
+    """The folder that a user is from."""
+    return store.ids[place].rpartition("@")[2]
+
+
+def merged(each: dict[str, Split]) -> Split:
+    """The tasks' splits as one: each part has everybody's."""
+    parts = ("train", "random", "ood", "left_out")
+    ids = {part: tuple(id for split in each.values() for id in split.part(part)) for part in parts}
+    return Split("benchmark", ids, {folder: dict(split.made) for folder, split in each.items()})
+
+
+def fewer(each: dict[str, Split], vector: dict[str, Floats], seed: int) -> dict[str, dict[str, Split]]:
+    """By name the splits of figure 3: training users of fewer clusters, or fewer of them; test users stay.
+
+    A task whose training users have fewer than 50 different vectors keeps all of them in each.
+    """
+    made: dict[str, dict[str, Split]] = {}
+    for folder, split in each.items():
+        train = split.part("train")
+        try:
+            some = diversity(train, [vector[id] for id in train], seed=seed)
+        except ValueError:
+            some = dict.fromkeys((10, 20, 30, 40, 50), train)
+        named = {f"clusters_{count}": users for count, users in some.items()}
+        named |= {f"users_{round(100 * share)}": users for share, users in quantity(train, seed=seed).items()}
+        for name, users in named.items():
+            made.setdefault(name, {})[folder] = with_train(split, users)
+    return made
+
+
+def with_train(split: Split, users: Sequence[str]) -> Split:
+    """The split with these of its training users only."""
+    left = (*split.part("left_out"), *(set(split.part("train")) - set(users)))
+    return Split(split.kind, {**split.parts, "train": tuple(users), "left_out": left}, split.made)
+
+
+def prisp(root: Path, folders: Sequence[str], out: Path, seed: int) -> None:
+    """A folder a task.
+
+    target.jsonl: who is asked; target_N.jsonl: with the N newest items. sharers.jsonl: whose LoRAs are lent.
+    task_50.jsonl and all_rows.jsonl: 50 rows of the task users, and all of the task users and sharers, nothing else.
+    """
+    for folder in folders:
+        (out / folder).mkdir(parents=True, exist_ok=True)
+        store = stored(gathered(root, folder), out)
+        split = few_shot_split(store.ids, seed=seed)
+        save(split, out / folder / FILE)
+        target, task, sharers = (users_of(store, split.part(part)) for part in ("target", "task", "sharers"))
+        write_users(out / folder / "target.jsonl", target())
+        for count in SHOTS:
+            few = ((replace(user, history=newest(user.history, count)), asked) for user, asked in target())
+            write_users(out / folder / f"target_{count}.jsonl", few)
+        write_users(out / folder / "sharers.jsonl", sharers())
+        write_users(out / folder / "task_50.jsonl", rows_only(task(), seed, ROWS))
+        write_users(out / folder / "all_rows.jsonl", rows_only(chain(task(), sharers()), seed))
+
+
+def users_of(store: UserStore, ids: Sequence[str]) -> Callable[[], Iterator[Asked]]:
+    """These users of the store, read anew each time."""
+    return lambda: (store[store.place(id)] for id in ids)
+
+
+def rows_only(users: Iterable[Asked], seed: int, most: int = 0) -> list[Asked]:
+    """Users whose items are their answered queries: `most` of all users', drawn by lot; all where that is 0 or more."""
+    found = [(replace(user, history=()), [one for one in asked if one.target is not None]) for user, asked in users]
+    names = [name(one) for _, asked in found for one in asked]
+    drawn = set(task_rows(names, min(most, len(names)) or "all", seed))
+    rows = ((user, [as_item(one) for one in asked if name(one) in drawn]) for user, asked in found)
+    return [(replace(user, history=tuple(filter(None, items))), ()) for user, items in rows if any(items)]
+
+
+def name(query: Example) -> str:
+    """A query's name among those of all users."""
+    return f"{query.user_id} {query.id}"
+
+
+if __name__ == "__main__":
+    main()
