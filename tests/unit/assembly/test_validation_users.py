@@ -46,7 +46,7 @@ def test_dev_users_are_never_among_them(tiny_users: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"train": {"monitor": "held_loss", "mode": "min"}}, "monitor 'held_loss' and evaluate_every 0, and data.valid"),
+        ({"train": {"monitor": "held_loss", "mode": "min"}}, "monitor 'held_loss' and evaluate_every 0, and data.vali"),
         ({"train": {"evaluate_every": 5}}, "methods.mt_lora.train has .* data.validation is 0: set it"),
         ({"train": {"monitor": "held_loss"}}, 'methods.mt_lora.train.monitor is "held_loss", a loss: set train.mode'),
     ],
