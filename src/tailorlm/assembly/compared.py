@@ -66,6 +66,7 @@ class EvalSettings:
     `splits`: parts of [data.split] and "dev"; () is all there are. `seeds`: of the methods; () is the recipe's own.
     `limit`: queries of each task and split, 0 is all. `oppu_users`: how many users the preset oppu trains. `batch`:
     prompts at once; `users_at_once`: users enrolled, and held in memory, at once. `resamples`: draws of the bootstrap.
+    `profiles`: contexts show the profile of the query's "task", as in both papers, or of "all" tasks.
     """
 
     rows: tuple[str, ...] = ("base", "mt_lora", "p2p", "p2p_shuffled")
@@ -77,6 +78,7 @@ class EvalSettings:
     batch: int = 32
     users_at_once: int = 256
     resamples: int = 1000
+    profiles: Literal["task", "all"] = "task"
 
     def __post_init__(self) -> None:
         for name in ("oppu_users", "batch", "users_at_once", "resamples"):

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from tailorlm.assembly.compared import Compared, compared
-from tailorlm.assembly.recipes import Recipe, method, plain
+from tailorlm.assembly.recipes import Recipe, plain
 from tailorlm.assembly.sources import Sources
 from tailorlm.assembly.wanted import Wanted, context_settings, wanted
 from tailorlm.evaluation.floors import Common
@@ -25,8 +25,8 @@ def seeds(recipe: Recipe) -> tuple[int, ...]:
 
 
 def scope(recipe: Recipe) -> str:
-    """Whether contexts show a profile of all tasks, or of the query's: as P2P's profiles are."""
-    return str(method(recipe, "p2p").cuts.scope)
+    """Whether contexts show the profile of the query's task, or of all tasks."""
+    return recipe.eval.profiles
 
 
 def ways(recipe: Recipe, desk: Desk, sources: Sources, common: Common, tasks: Sequence[str | None]) -> list[Way]:
