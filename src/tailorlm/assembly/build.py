@@ -46,7 +46,7 @@ def assemble(recipe: Recipe, directory: Path | None = None) -> Built:
 
     `directory`: the run whose split of the users is used, where it has one.
     """
-    if recipe.data.split.kind != "none":
+    if recipe.data.split.kind != "none" or recipe.data.protocol == "time":
         found = population(recipe, directory)
         built = put_together(
             recipe, list(found.train), list(found.held), found.report,

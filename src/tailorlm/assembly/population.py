@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tailorlm.assembly import protocols
 from tailorlm.assembly.datasets import held_ids, lengthened, split_off, where
 from tailorlm.assembly.recipes import DataSettings, Recipe
 from tailorlm.assembly.split_making import make
@@ -45,13 +46,19 @@ def population(recipe: Recipe, run: Path | None = None) -> Population:
     split = _split(recipe, whole, run)
     kept = _not_training(recipe, whole, split)
     train = stored(_trained(whole, kept, data), directory, data.users)
-    parts = {name: _asked(recipe, whole, kept if split is None else frozenset(split.parts.get(name, ())), name, report)
+    if data.protocol == "time":
+        everybody = stored(_asked(recipe, whole, frozenset(whole.ids), DEV, Report()), directory)  # no limits
+        train = stored(protocols.earlier(train, _as_read(train, whole), everybody, report), directory)
+    held = frozenset(whole.ids) if data.protocol == "time" else kept
+    parts = {name: _asked(recipe, whole, held if split is None else frozenset(split.parts.get(name, ())), name, report)
              for name in names}  # fmt: skip
     found = {
         name: stored(limited(pairs, recipe.eval.limit), directory, data.dev_users) for name, pairs in parts.items()
     }
     for store in found.values():
         check(train, store, data)
+        if data.protocol == "user":
+            protocols.check_apart(_as_read(train, whole), train.ids, store)
     return Population(*_validation(train, data.validation, recipe.seed), found, report, split)
 
 
@@ -70,18 +77,22 @@ def _not_training(recipe: Recipe, whole: UserStore, split: Split | None) -> froz
     """The ids of the training file that do not train."""
     if split is not None:
         return frozenset(whole.ids) - trains(split, recipe.data.split.kind)
-    return frozenset() if recipe.data.dev is not None else held_ids(whole.ids, recipe.data.holdout, recipe.seed)
+    if recipe.data.dev is not None or recipe.data.protocol == "time":
+        return frozenset()
+    return held_ids(whole.ids, recipe.data.holdout, recipe.seed)
 
 
 def check(train: UserStore, dev: UserStore, data: DataSettings) -> None:
-    """ValueError where a side is empty, or a user is on both."""
+    """ValueError where a side is empty."""
     if not any(user.history for user in train.users()):
         raise ValueError(f"{where(data, data.train)}: no training user has any history")
     if not len(dev):
         raise ValueError(f"{where(data, data.dev or '')}: no dev user has a query with an answer")
-    both = sorted(set(train.ids) & set(dev.ids))
-    if both:
-        raise ValueError(f"{len(both)} users are in training and dev, {both[0]!a} is the first: name other files")
+
+
+def _as_read(train: UserStore, whole: UserStore) -> StoredUsers:
+    """The training users as the file has them."""
+    return whole.users([whole.place(id) for id in train.ids])
 
 
 def _trained(whole: UserStore, kept: frozenset[str], data: DataSettings) -> Iterator[Asked]:

@@ -39,7 +39,8 @@ class DataSettings:
     0: none) of the training users are not trained on but evaluated meanwhile. `queries`: training users' answered
     queries are training items too. `held`: a dev user without queries is asked the last so many items of the history.
     `users`, `dev_users`: at most so many, in the order of the file; 0 is all. `split` (splitting.py): who of the
-    training file is asked instead of those of `holdout`.
+    training file is asked instead of those of `holdout`. `protocol` (protocols.py): "user", nobody trains and is asked;
+    "time", who is asked trains, too, with what is before; without `dev`, everybody is asked.
     """
 
     root: str = ""
@@ -54,11 +55,17 @@ class DataSettings:
     users: int = 0
     dev_users: int = 0
     on_error: Literal["stop", "skip"] = "stop"
+    protocol: Literal["user", "time"] = "user"
     split: SplitSettings = field(default_factory=SplitSettings)
 
     def __post_init__(self) -> None:
         if not 0 < self.holdout < 1:
             raise ValueError(f"data.holdout is {self.holdout}; expected a share between 0 and 1")
+        if self.protocol == "time" and self.split.kind != "none":
+            raise ValueError(
+                f'data.protocol is "time", which divides everybody\'s time, and data.split.kind {self.split.kind!r} '
+                "divides users: expected one of the two"
+            )
         if not 0 <= self.validation < 1:
             raise ValueError(f"data.validation is {self.validation}; expected 0 (none) or a share below 1")
         for name in ("held", "users", "dev_users"):

@@ -25,6 +25,7 @@ MAX_ITEMS = 100_000
 DAY = 86_400.0
 EARLIEST, LATEST = -62_135_596_800.0, 253_402_300_799.0
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_YEAR = re.compile(r"\d{4}", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _KINDS = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list",
           dict: "an object", type(None): "null"}  # fmt: skip
@@ -102,6 +103,10 @@ def last_second(year: object, field: str) -> float | None:
 
 
 def _year(year: object, field: str) -> int:
+    if isinstance(year, str) and _YEAR.fullmatch(year):
+        year = int(year)
+    if isinstance(year, float) and year.is_integer():  # a column with gaps, as pandas writes it
+        year = int(year)
     if not isinstance(year, int) or isinstance(year, bool):
         raise expect(year, "a year", field)
     if not 1 <= year <= 9999:

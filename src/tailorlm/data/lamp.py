@@ -1,19 +1,19 @@
-"""LaMP's question and output files, the official layout, plain or .gz, into a Dataset.
+"""LaMP's question and output files, the official layout, plain or .gz, into users with their queries.
 
     X_questions.json: [{"id", "input", "profile": [{...}], "user_id?", "date?"}]
     X_outputs.json:   {"task", "golds": [{"id", "output"}]}
 
-Knows nothing of prompts. Source: LaMP (Salemi et al., 2024); fields as in docs/data.md. A JSON array is read
-WHOLE: about ten times the size of the file in memory, and at most `MAX_FILE` bytes after decompression. Big
-data belongs in JSONL.
+Knows nothing of prompts. Source: LaMP (Salemi et al., 2024); fields as in docs/data.md. Questions are read one by
+one, and twice where users are streamed; the outputs are read WHOLE, at most `MAX_FILE` bytes after decompression.
 
 Decisions
 - `Example.input` is the official input string, verbatim. The history is (input -> output) of `FORMS`: the
-  bare texts. LaMP-1: abstract -> title (most papers here have no abstract: an empty input). 2N: text ->
-  category; the item's title is left out, because questions have none. LaMP-7: a tweet has no input: empty ->
-  text.
-- The task is told by how the inputs open (all eight differ), or given. `user_id` absent: the question's id is
-  the user.
+  bare texts. LaMP-1: abstract -> title (most papers here have no abstract: an empty input). 2N: title and text, named
+  (`titled.py`), -> category; copies without titles are read. LaMP-7: a tweet has no input: empty -> text.
+- The task is told by how the inputs open (all eight differ), or given.
+- `user_id` absent, as in the official files: the history names the user (`gather.py`). Questions with the same
+  history are one user's; one with an empty history is a user of its own, named by its id. In the files split by time
+  a person's later question carries a longer history, and is another user's here.
 - Ids, scores and labels may be numbers: repackaged copies have them so. Items' own ids are not kept.
 - `date` (YYYY-MM-DD) becomes the time of its first second, a question's of its last (they are often of
   the same day); without dates the file's order is the order (the official files do not promise that it is
@@ -30,29 +30,32 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from .arrays import elements
 from .fields import by_end, ident, label, moment, required, table, text
-from .gather import Question, gather
+from .gather import Question, Read, gather, id_of, in_turn
 from .history import interaction, read_history
 from .lines import decode, open_bytes, parse
 from .problems import DataError, Faults, FieldError, OnError, Place, Problem, Report
 from .records import Dataset, Example, Interaction, User
+from .titled import titled
 
 MAX_FILE = 4 * 2**30
 
 
 class Form(NamedTuple):
-    """How a task's input opens, and which fields of a profile item are the interaction's input and
-    output."""
+    """How a task's input opens, and which fields of a profile item are the interaction's input, its output, and
+    the title that the input has besides."""
 
     opening: str
     input: str | None
     output: str
+    title: str | None = None
 
 
 FORMS: Mapping[str, Form] = {
     "lamp_1": Form("For an author who has written the paper with the title", "abstract", "title"),
     "lamp_2m": Form("Which tag does this movie relate to among the following tags?", "description", "tag"),
-    "lamp_2n": Form("Which category does this article relate to among the following", "text", "category"),
+    "lamp_2n": Form("Which category does this article relate to among the following", "text", "category", "title"),
     "lamp_3": Form("What is the score of the following review on a scale of 1 to 5?", "text", "score"),
     "lamp_4": Form("Generate a headline for the following article", "text", "title"),
     "lamp_5": Form("Generate a title for the following abstract of a paper", "abstract", "title"),
@@ -73,17 +76,34 @@ def read_lamp(
     Raises DataError at the first problem (`stop`), or where a document cannot be read or the task not be
     told.
     """
-    faults, path = Faults(on_error, report), Path(questions)
-    rows = _array(document(path), path, "questions")
-    task = task or _told(rows, path)
-    if task not in FORMS:
+    faults = Faults(on_error, report)
+    return gather(_reading(Path(questions), outputs, task)(faults), faults)
+
+
+def stream_lamp(
+    questions: str | Path,
+    outputs: str | Path | None = None,
+    task: str | None = None,
+    on_error: OnError = "stop",
+    report: Report | None = None,
+) -> Iterator[tuple[User, tuple[Example, ...]]]:
+    """As `read_lamp`, one user in memory at a time; raises while it is read."""
+    return in_turn(_reading(Path(questions), outputs, task), Faults(on_error, report))
+
+
+def _reading(path: Path, outputs: str | Path | None, task: str | None) -> Read:
+    """Reads the questions of a file, with their golds, as often as it is called."""
+    if task is not None and task not in FORMS:
         raise ValueError(f"no LaMP task {task!r}; there are {', '.join(FORMS)}")
-    golds = None if outputs is None else _golds(Path(outputs), task, faults)
-    dataset = gather(_questions(rows, path, task, golds, faults), faults)
-    if golds is not None:
-        for id in [id for id in golds.outputs if id not in golds.used]:
-            faults.add(golds.outputs[id][0], "id", f"the gold {id} has no question")
-    return dataset
+
+    def read(faults: Faults) -> Iterator[Question]:
+        of = task or _told(path)
+        golds = None if outputs is None else _golds(Path(outputs), of, faults)
+        yield from _questions(path, of, golds, faults)
+        for place, id in () if golds is None else golds.left():
+            faults.add(place, "id", f"the gold {id} has no question")
+
+    return read
 
 
 def document(path: Path) -> object:
@@ -109,16 +129,14 @@ def _array(found: object, path: Path, field: str) -> list[object]:
     raise DataError(Problem(str(path), 0, field, "expected a JSON array of objects"))
 
 
-def _told(rows: list[object], path: Path) -> str:
+def _told(path: Path) -> str:
     """The task whose opening the first telling input has."""
-    for row in rows:
+    for row in elements(path):
         said = row.get("input") if isinstance(row, dict) else None
         for task, form in FORMS.items():
             if isinstance(said, str) and said.startswith(form.opening):
                 return task
-    raise DataError(
-        Problem(str(path), 0, "input", f"no input opens as one of {', '.join(FORMS)} does: name the task")
-    )
+    raise DataError(Problem(str(path), 0, "input", f"no input opens as one of {', '.join(FORMS)} does: name the task"))
 
 
 class Golds(NamedTuple):
@@ -133,6 +151,10 @@ class Golds(NamedTuple):
         if id not in self.outputs:
             raise FieldError("id", f"no gold for {id} in the outputs file")
         return self.outputs[id][1]
+
+    def left(self) -> list[tuple[Place, str]]:
+        """The golds that no question asked for."""
+        return [(place, id) for id, (place, _) in self.outputs.items() if id not in self.used]
 
 
 def _golds(path: Path, task: str, faults: Faults) -> Golds:
@@ -159,10 +181,8 @@ def _check_task(named: object, task: str, path: Path, faults: Faults) -> None:
         faults.add(Place(str(path), 0), "task", f"not the task of the questions, which is {task}")
 
 
-def _questions(
-    rows: list[object], path: Path, task: str, golds: Golds | None, faults: Faults
-) -> Iterator[Question]:
-    for i, row in enumerate(rows, start=1):
+def _questions(path: Path, task: str, golds: Golds | None, faults: Faults) -> Iterator[Question]:
+    for i, row in enumerate(elements(path), start=1):
         place = Place(str(path), i, "item")
         try:
             question = _question(table(row, ""), place, task, golds, faults)
@@ -172,25 +192,24 @@ def _questions(
             yield question
 
 
-def _question(
-    row: dict[str, object], place: Place, task: str, golds: Golds | None, faults: Faults
-) -> Question:
+def _question(row: dict[str, object], place: Place, task: str, golds: Golds | None, faults: Faults) -> Question:
     id = ident(label(required(row, "id", "id"), "id"), "id")
     gold = None if golds is None else golds.take(id)
-    name = id if row.get("user_id") is None else ident(label(row["user_id"], "user_id"), "user_id")
     said, time = text(required(row, "input", "input"), "input"), by_end(row.get("date"), "date")
+    named = None if row.get("user_id") is None else ident(label(row["user_id"], "user_id"), "user_id")
     profile = required(row, "profile", "profile")
     history = read_history(profile, "profile", partial(_item, task), faults.at(place), faults.report.note)
+    name = named or id_of(history) or id
     return Question(place, User(name, history), Example(id, name, task, said, gold, time))
 
 
 def _item(task: str, item: object, field: str) -> Interaction:
     form, record = FORMS[task], table(item, field)
     said = "" if form.input is None else _text_of(record, form.input, field)
+    if form.title is not None and record.get(form.title) is not None:
+        said = titled(_text_of(record, form.title, field), said)
     given = _text_of(record, form.output, field)
-    return interaction(
-        said, given, moment(record.get("date"), f"{field}.date"), task, f"{field}.{form.output}"
-    )
+    return interaction(said, given, moment(record.get("date"), f"{field}.date"), task, f"{field}.{form.output}")
 
 
 def _text_of(record: Mapping[str, object], key: str, field: str) -> str:

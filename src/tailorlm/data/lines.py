@@ -77,7 +77,7 @@ def decode(line: bytes) -> str:
 def parse(document: str) -> object:
     """The value of a JSON text; FieldError with the position, never with the text."""
     try:
-        return _DECODER.decode(document)
+        return DECODER.decode(document)
     except json.JSONDecodeError as error:
         reason = f"not JSON: {error.msg} (row {error.lineno}, column {error.colno})"
     except RecursionError:
@@ -117,4 +117,4 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found if len(found) == len(pairs) else Repeated(found)
 
 
-_DECODER = json.JSONDecoder(parse_int=_whole, object_pairs_hook=_once)
+DECODER = json.JSONDecoder(parse_int=_whole, object_pairs_hook=_once)

@@ -31,6 +31,10 @@ class Seen:
         found: tuple[int] = self._base.execute("SELECT line FROM seen WHERE id = ?", (id,)).fetchone()
         return found[0]
 
+    def has(self, id: str) -> bool:
+        """Whether the id is kept."""
+        return self._base.execute("SELECT 1 FROM seen WHERE id = ?", (id,)).fetchone() is not None
+
     def close(self) -> None:
         """Drop the ids."""
         self._base.close()

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tailorlm.data import lamp
+from tailorlm.data import arrays, lamp
 from tailorlm.data.lamp import FORMS, read_lamp
 from tailorlm.data.problems import DataError, Report
 from tailorlm.data.records import Interaction
@@ -13,7 +13,7 @@ from tailorlm.data.records import Interaction
 ITEMS = {
     "lamp_1": ({"title": "T", "abstract": "A"}, ("A", "T")),
     "lamp_2m": ({"description": "D", "tag": "comedy"}, ("D", "comedy")),
-    "lamp_2n": ({"text": "X", "title": "T", "category": "sports"}, ("X", "sports")),
+    "lamp_2n": ({"text": "X", "title": "T", "category": "sports"}, ("Title: T\nText: X", "sports")),
     "lamp_3": ({"text": "X", "score": "5"}, ("X", "5")),
     "lamp_4": ({"title": "T", "text": "X"}, ("X", "T")),
     "lamp_5": ({"title": "T", "abstract": "A"}, ("A", "T")),
@@ -48,8 +48,8 @@ def test_every_task_is_told_and_its_fields_mapped(tmp_path, task):
     paths = write(tmp_path, [question(task=task)], [{"id": "1", "output": "gold"}], official)
     dataset = read_lamp(*paths)
     [example] = dataset.examples
-    assert dataset.users["1"].history == (Interaction(*ITEMS[task][1], None, task),)
-    assert (example.task, example.target, example.user_id) == (task, "gold", "1")
+    assert dataset.users[example.user_id].history == (Interaction(*ITEMS[task][1], None, task),)
+    assert (example.task, example.target) == (task, "gold")
     assert example.input == FORMS[task].opening + ": secret zebra"
 
 
@@ -88,6 +88,30 @@ def test_gzip_and_bom(tmp_path):
     assert read_lamp(path).examples[0].id == "1"
 
 
+def test_without_user_ids_the_history_names_the_user_whatever_its_items_ids_are(tmp_path):
+    one, other = [{"id": "10", "text": "a", "title": "b"}], [{"id": "10", "text": "a", "title": "c"}]
+    again = [{"id": "20", "text": "a", "title": "b"}]
+    asked = [question("1", items=one), question("2", items=other), question("3", items=again)]
+    dataset = read_lamp(write(tmp_path, asked)[0])
+    first, second, third = (example.user_id for example in dataset.examples)
+    assert first == third != second and len(dataset.users) == 2
+    assert first.startswith("history:") and len(first) == 32
+    later = read_lamp(write(tmp_path, [question("9", items=again)])[0])
+    assert list(later.users) == [first]  # the same in another file: a user in train and dev is found
+
+
+def test_questions_without_a_history_are_users_of_their_own(tmp_path):
+    dataset = read_lamp(write(tmp_path, [question("1", items=[]), question("2", items=[])])[0])
+    assert list(dataset.users) == ["1", "2"]
+
+
+def test_news_without_titles_are_read(tmp_path):
+    items = [{"text": "x", "category": "sports"}, {"text": "y", "title": None, "category": "crime"}]
+    dataset = read_lamp(write(tmp_path, [question(task="lamp_2n", items=items)])[0])
+    [user] = dataset.users.values()
+    assert [item.input for item in user.history] == ["x", "y"]
+
+
 def test_an_empty_profile_is_an_empty_history(tmp_path):
     assert read_lamp(write(tmp_path, [question(items=[])])[0]).users["1"].history == ()
 
@@ -118,11 +142,11 @@ def test_an_empty_profile_is_an_empty_history(tmp_path):
             "future",
         ),
         (question("2"), "id", "2 already stands"),
-        (question(user_id="2", items=[]), "profile", "not the history of the user's first question"),
+        (question(user_id="u", items=[]), "profile", "not the history of the user's first question"),
     ],
 )
 def test_a_problem_is_named_and_the_good_questions_stay(tmp_path, bad, field, reason):
-    path, _ = write(tmp_path, [question("2"), bad, question("3")])
+    path, _ = write(tmp_path, [question("2", user_id="u"), bad, question("3", user_id="u")])
     with pytest.raises(DataError) as caught:
         read_lamp(path, task="lamp_4")
     problem = caught.value.problem
@@ -177,7 +201,11 @@ def test_the_outputs_of_another_task_are_a_problem(tmp_path):
         ("", "not JSON"),
         ("[{", "not JSON"),
         ("[" * 100_000, "nested too deeply"),
-        ('{"golds": [], "golds": []}', "a key stands twice"),
+        ('[{"id": "1"', "not JSON"),
+        ('[{"id": "1"}', "ends in the middle"),
+        ('[{"id": "1"} {"id": "2"}]', "a comma"),
+        ('[{"id": "1"}], []', "after the end"),
+        ('[{"id": "1", "input": tru}, {"id": "2", "input": "secret zebra"}]', "not JSON: Expecting value"),
         ("{}", "expected a JSON array"),
         ("[]", "name the task"),
         ('[{"id": "1", "input": "secret zebra", "profile": []}]', "name the task"),
@@ -198,12 +226,24 @@ def test_documents_that_are_damaged_or_too_big_raise(tmp_path, monkeypatch):
     path.write_bytes(gzip.compress(b"\xff\xff"))
     with pytest.raises(DataError, match="not UTF-8"):
         skipped(path)
-    monkeypatch.setattr(lamp, "MAX_FILE", 10)
-    path.write_bytes(gzip.compress(b"[" + b" " * 1000))
-    with pytest.raises(DataError, match="more than 10 bytes"):
+    path.write_bytes(gzip.compress(json.dumps([question(text="x" * 2**20)]).encode()))
+    assert skipped(path)[0].examples
+    monkeypatch.setattr(arrays, "MAX_ELEMENT", 1000)
+    with pytest.raises(DataError, match="longer than 1000 characters"):
         skipped(path)
+    (tmp_path / "dev_questions.json").write_text(json.dumps([question()]))
+    monkeypatch.setattr(lamp, "MAX_FILE", 10)
+    with pytest.raises(DataError, match="more than 10 bytes"):
+        skipped(tmp_path / "dev_questions.json", path)
     with pytest.raises(DataError, match="no such file"):
         skipped(tmp_path / "none.json")
+
+
+def test_outputs_with_a_key_twice_raise(tmp_path):
+    path, outputs = write(tmp_path, [question()], [])
+    outputs.write_text('{"golds": [], "golds": []}')
+    with pytest.raises(DataError, match="a key stands twice"):
+        skipped(path, outputs)
 
 
 def test_outputs_without_golds_raise(tmp_path):

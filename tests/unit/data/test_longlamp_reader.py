@@ -83,7 +83,7 @@ def test_rows_without_dates_and_with_bad_items(tmp_path, task):
         read_longlamp(tmp_path / "f.jsonl", task)
 
 
-@pytest.mark.parametrize("year", ["2021", True, 0, 10_000])
+@pytest.mark.parametrize("year", ["21", "20211", "2021-05", True, 0, 10_000, 2021.5, "0000"])
 def test_a_year_is_a_number_of_four_digits(tmp_path, year):
     row, item, _ = ROWS["longlamp_abstract"]
     path = write(tmp_path / "f.jsonl", [row | {"profile": [item | {"year": year}]}])

@@ -7,6 +7,7 @@ import pytest
 
 from tailorlm.data.describe import describe
 from tailorlm.data.jsonl import read_users, write_users
+from tailorlm.data.load import stream
 from tailorlm.data.problems import Report
 from tailorlm.data.records import Interaction, User
 
@@ -43,6 +44,31 @@ def test_reading_needs_no_more_than_a_constant(tmp_path, form):
     assert users == LINES[form] // (1 if form in ("users", "bad") else 10)
     assert report.count == (LINES[form] if form == "bad" else 0)
     assert peak < BOUND < path.stat().st_size / 5
+
+
+def questions(users, items):
+    text = {"text": "x" * 150, "score": "5"}
+    for n in range(users):
+        profile = [{"id": f"{n}{i}", **text, "text": f"{n} {i} " + text["text"]} for i in range(items)]
+        opening = "What is the score of the following review on a scale of 1 to 5?"
+        yield {"id": str(n), "input": f"{opening} review: fine", "profile": profile}
+
+
+def test_streaming_lamps_questions_needs_no_more_than_some_of_them(tmp_path):
+    path = tmp_path / "dev_questions.json"
+    with path.open("w") as out:
+        for n, question in enumerate(questions(1000, 40)):
+            out.write(("," if n else "[") + json.dumps(question))
+        out.write("]")
+    (tmp_path / "few.json").write_text(json.dumps(list(questions(2, 1))))
+    assert len(list(stream(tmp_path / "few.json"))) == 2  # imports and caches are not what is measured
+    tracemalloc.start()
+    try:
+        users = sum(len(user.history) == 40 for user, _ in stream(path))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert users == 1000 and peak < 2**21 < path.stat().st_size / 3
 
 
 def test_writing_needs_no_more_than_a_constant(tmp_path):

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tailorlm.data.describe import describe
+from tailorlm.data.folders import splits
 from tailorlm.data.lamp import FORMS
-from tailorlm.data.load import load, splits
+from tailorlm.data.load import load
 from tailorlm.data.longlamp import COLUMNS, review_input
 from tailorlm.data.problems import Report
 
