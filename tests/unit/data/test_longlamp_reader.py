@@ -66,9 +66,7 @@ def test_columns_ids_and_times(tmp_path, task):
 @pytest.mark.parametrize("task", COLUMNS)
 def test_rows_without_dates_and_with_bad_items(tmp_path, task):
     row, item, _ = ROWS[task]
-    row, item = (
-        {key: value for key, value in one.items() if key not in ("date", "year")} for one in (row, item)
-    )
+    row, item = ({key: value for key, value in one.items() if key not in ("date", "year")} for one in (row, item))
     rows = [
         row | {"profile": [item, {}, item]},
         row | {"profile": 5},
@@ -89,6 +87,25 @@ def test_a_year_is_a_number_of_four_digits(tmp_path, year):
     path = write(tmp_path / "f.jsonl", [row | {"profile": [item | {"year": year}]}])
     with pytest.raises(DataError, match=r"profile\[0\].year: .*a year"):
         read_longlamp(path, "longlamp_abstract")
+
+
+@pytest.mark.parametrize("year", [2021, "2021", 2021.0])
+def test_a_year_may_be_digits_or_a_whole_number_of_a_column_with_gaps(tmp_path, year):
+    row, item, _ = ROWS["longlamp_abstract"]
+    path = write(tmp_path / "f.jsonl", [row | {"profile": [item | {"year": year}]}])
+    assert read_longlamp(path, "longlamp_abstract").users["u"].history[0].time == 1609459200.0
+
+
+def test_the_hubs_gold_of_a_review_is_its_output(tmp_path):
+    row, item, _ = ROWS["longlamp_review"]
+    rows = [row | {"profile": [item], "output": "hub"}, row | {"profile": [item], "output": None}]
+    dataset = read_longlamp(write(tmp_path / "f.jsonl", rows), "longlamp_review")
+    assert [example.target for example in dataset.examples] == ["hub", "G"]
+
+
+def test_an_unknown_task_is_a_value_error_before_anything_is_read(tmp_path):
+    with pytest.raises(ValueError, match="longlamp_topic"):
+        read_longlamp(tmp_path / "none", "lamp_1")
 
 
 def test_a_year_whose_items_are_later_than_the_question(tmp_path):

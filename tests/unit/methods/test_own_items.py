@@ -8,6 +8,8 @@ from tailorlm.data.cuts import Cut
 from tailorlm.data.records import Interaction, User
 from tailorlm.methods.own_items import ItemSettings, Owner, item_keys, own_rows, owners
 from tailorlm.methods.own_plan import STAGE_2_BATCHES, STAGE_2_RATES, Pace, own_plan
+from tailorlm.plugins import find
+from tailorlm.profiles.profile import Profile, Statement
 from tailorlm.training.examples import training_set
 
 TEN = ItemSettings(items=10, context="rag_pag", options={"k": 1})
@@ -15,6 +17,15 @@ TEN = ItemSettings(items=10, context="rag_pag", options={"k": 1})
 
 def text(bench, row):
     return bench.backbone.tokenizer.decode(row.ids)
+
+
+def known(name):
+    return find("tasks", name).TASK
+
+
+def listed(user_id, history, task):
+    """A profile that says all that the user did."""
+    return Profile(user_id, task, tuple(Statement("done", item.output) for item in history), "all")
 
 
 def headlines(count, changed=()):
@@ -73,6 +84,52 @@ def test_an_item_or_later_items_changed_leave_the_context_alone_and_earlier_ones
     assert context(headlines(6)) == context(headlines(6, [(5, same)]))
     twin = Interaction("Write a headline: alpha4 beta4 gamma4", "TWIN", 1.0, "headline")
     assert "TWIN" in context(headlines(6, [(1, twin)])) and "TWIN" not in context(headlines(6))
+
+
+PAPERS = tuple(Interaction("", f"own{n} topic{n}", float(n), "lamp_1") for n in range(9))
+OTHERS = tuple(Interaction("", f"other{n} field{n}", None, "lamp_1") for n in range(9))
+
+
+def cited(question):
+    """The candidate that is an own paper."""
+    first, second = question.partition('[1]: "')[2].partition('"')[0], question.partition('[2]: "')[2].partition('"')[0]
+    [own] = [title for title in (first, second) if title.startswith("own")]
+    return own
+
+
+@pytest.mark.parametrize("context", ["rag", "full_history", "profile_only", "rag_pag"])
+def test_what_is_shown_beside_a_pair_does_not_hold_the_candidate_that_the_user_gave(roomy, context):
+    told = replace(roomy, pools={"lamp_1": OTHERS}, task_of=known, profile=listed)
+    for seed in range(5):
+        rows = own_rows(told, [Owner(User("ann", PAPERS))], ItemSettings(context=context), seed=seed)
+        plain, shown = rows.rows[: len(rows.rows) // 2], rows.rows[len(rows.rows) // 2 :]
+        assert [row.id for row in plain] == [f"ann@{n}" for n in range(1, 9)]
+        for place, (one, two) in enumerate(zip(plain, shown, strict=True), 1):
+            right = cited(text(told, one))
+            assert text(told, two).count(right) == 1  # in the question, and nowhere else
+            assert int(right[3]) in range(place // 2, place)
+            seen = [n for n in range(9) if f"own{n}" in text(told, two).replace(right, "").replace(f"own{place} ", "")]
+            assert all(n < place // 2 for n in seen) and (seen or place < 2 or context == "rag")
+
+
+def test_the_negative_control_shows_the_candidate(roomy, monkeypatch):
+    """Were all that is before a paper shown, the right candidate would be: the test above would see it."""
+    from tailorlm.methods import own_items
+
+    told = replace(roomy, pools={"lamp_1": OTHERS}, task_of=known, profile=listed)
+    request = own_items._request
+    monkeypatch.setattr(own_items, "_request", lambda bench, *more: request(replace(bench, pools={}), *more))
+    rows = own_rows(told, [Owner(User("ann", PAPERS))], ItemSettings(context="full_history"), seed=0).rows
+    counts = [text(told, two).count(cited(text(told, one))) for one, two in zip(rows[:8], rows[8:], strict=True)]
+    assert counts == [2] * 8
+
+
+def test_without_a_context_any_earlier_paper_is_a_candidate_and_later_ones_never(roomy):
+    told, found = replace(roomy, pools={"lamp_1": OTHERS}, task_of=known), set()
+    for seed in range(60):
+        rows = own_rows(told, [Owner(User("ann", PAPERS))], ItemSettings(items=1), seed=seed)
+        found.add(cited(text(told, rows.rows[0])))
+    assert found == {paper.output for paper in PAPERS[:8]}
 
 
 def test_the_first_item_has_nothing_before_it(bench):

@@ -8,7 +8,9 @@ from random import Random
 import pytest
 
 from tailorlm.data.load import load
+from tailorlm.data.longlamp import REDDIT
 from tailorlm.data.records import Interaction
+from tailorlm.tasks.longlamp_topic import OPENING
 from tailorlm.tasks.task import Pair, Pool, Task
 
 SHARED = Path(os.environ.get("TAILORLM_SHARED", Path(__file__).parents[4] / "shared"))
@@ -55,6 +57,20 @@ def test_only_a_products_description_may_be_shortened() -> None:
     assert task.retrieval.query(REVIEW) == 'A "quiet" film'
     assert task.retrieval.document(item) == 'A "quiet" film I liked it.'
     assert task.retrieval.shown(Interaction("other words", "Good.")) == "Product: other words\nReview: Good."
+
+
+def test_topics_in_the_hubs_words_are_their_own_pairs_and_searched_without_them() -> None:
+    task, hub = named("longlamp_topic"), Interaction(f"{REDDIT}cats", "They purr.")
+    assert pair("longlamp_topic", hub) == (f"{REDDIT}cats", "They purr.")
+    assert pair("longlamp_topic", Interaction("cats", "They purr.")) == (f"{OPENING}cats", "They purr.")
+    assert pair("longlamp_topic", Interaction("cats", " ")) is None
+    for asked in (f"{REDDIT}cats", f"{OPENING}cats"):
+        prompt = task.prompt(asked)
+        assert (prompt.body, prompt.head + prompt.body + prompt.tail) == ("cats", asked)
+        assert task.retrieval.query(asked) == "cats"
+    assert task.retrieval.document(hub) == "cats They purr."
+    assert task.retrieval.shown(hub) == "Topic: cats\nPost: They purr."
+    assert task.prompt("other words").body == "other words"
 
 
 def test_an_essay_is_asked_for_in_words() -> None:
