@@ -20,8 +20,8 @@ from tailorlm.assembly.recipes import Recipe, read
 from tailorlm.assembly.split_making import vectors
 from tailorlm.assembly.splitting import FILE
 from tailorlm.assembly.store import Asked, UserStore, stored
+from tailorlm.data.folders import splits as files_of
 from tailorlm.data.jsonl import write_users
-from tailorlm.data.load import splits as files_of
 from tailorlm.data.load import stream
 from tailorlm.data.records import Example, User
 from tailorlm.data.splits import Split, save

@@ -1,0 +1,38 @@
+"""One recipe of each paper from end to end at `scale=tiny`: users, training, every row, results, report."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tailorlm.commands.evaluate import run
+from tailorlm.commands.result import OK
+
+ROOT = Path(__file__).parents[2]
+WANTED = {
+    ("p2p",): {"base", "rag", "pag", "mt_lora", "p2p", "oppu"},
+    ("prisp", "show=prisp"): {"anchor", "prisp", "prisp+rag", "prisp+pag", "prisp+rag_pag"},
+    ("prisp", "show=sharers"): {
+        "task", *(f"{name}{context}" for name in ("per_pcs", "prime") for context in ("", "+rag", "+pag", "+rag_pag"))
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("chosen", WANTED, ids=" ".join)
+def test_a_recipe_runs_from_users_to_report(chosen, tmp_path, monkeypatch):
+    if "sharers" in chosen[-1]:
+        pytest.importorskip("cma", reason="PriME's search needs the package cma")
+    monkeypatch.chdir(ROOT)  # the recipes' paths begin at the repository
+    paper, *sets = chosen
+    recipe = Path("recipes/paper") / f"{paper}.toml"
+    result = run(recipe, [*sets, "scale=tiny"], None, tmp_path / "run", resume=False)
+    assert result.code == OK
+    found = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert found["methods"].keys() >= WANTED[chosen]
+    assert not found["failures"]
+    tasks = {name for by in found["methods"].values() for name in by["dev"]} - {"average"}
+    assert len(tasks) == (12 if paper == "p2p" else 1)
+    assert all(0 <= score <= 1 for by in found["methods"].values() for score in by["dev"].values())
+    assert (tmp_path / "run" / "report.html").stat().st_size > 1000
+    assert 'template = "' + paper + '"' in (tmp_path / "run" / "recipe.toml").read_text()
+    assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700

@@ -1,0 +1,219 @@
+"""The papers' recipes: every variant is a whole recipe, settings are the papers', tiny people are what made them."""
+
+import re
+import runpy
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tailorlm.assembly.recipes import method, read
+from tailorlm.assembly.store import stored
+from tailorlm.assembly.wanted import check_rows, wanted
+from tailorlm.data.jsonl import read_users, write_users
+from tailorlm.data.records import Example, Interaction, User
+from tailorlm.data.splits import Split
+from tailorlm.data.splits import load as load_split
+from tailorlm.methods import per_pcs, prime
+from tailorlm.methods.own_plan import STAGE_2_BATCHES, STAGE_2_RATES
+from tailorlm.tasks import lamp_2m
+
+ROOT = Path(__file__).parents[2]
+PAPER = ROOT / "recipes" / "paper"
+RECIPES = {name: PAPER / f"{name}.toml" for name in ("p2p", "prisp")}
+VARIANTS = [
+    (paper, f"{axis}={name}")
+    for paper, path in RECIPES.items()
+    for axis, there in tomllib.loads(path.read_text())["variants"].items()
+    for name in there
+]
+PRISP_TASKS = ("lamp_1", "lamp_2m", "lamp_3", "lamp_4", "lamp_5", "lamp_7")
+
+
+def resolved(paper, *overrides):
+    """The recipe, its rows checked too."""
+    recipe = read(RECIPES[paper], overrides)
+    check_rows(recipe)
+    return recipe
+
+
+@pytest.mark.parametrize(("paper", "chosen"), [("p2p", "seed=0"), ("prisp", "seed=0"), *VARIANTS])
+def test_every_variant_is_a_whole_recipe_at_both_scales(paper, chosen):
+    assert resolved(paper, chosen).base.name.split("/")[0] in ("Qwen", "src")
+    tiny = resolved(paper, chosen, "scale=tiny")
+    assert tiny.base.name == "src/tailorlm/demo/base"
+    assert tiny.data.root == "recipes/paper/tiny"
+    assert max(method(tiny, name).train.steps for name in ("mt_lora", "p2p") if name in tiny.methods) < 1001
+
+
+def test_p2p_is_as_the_paper_says():
+    recipe = resolved("p2p")
+    own = method(recipe, "p2p")
+    assert recipe.base.name == "Qwen/Qwen2.5-7B-Instruct" and recipe.encoder.name == "Qwen/Qwen3-Embedding-4B"
+    assert (own.train.learning_rate, own.train.steps, own.train.warmup, own.train.clip) == (2e-5, 20000, 0.2, 1.0)
+    assert (own.batch.users * own.batch.rows, own.batch.tasks, own.k) == (32, 4, 2)
+    assert (own.lora.rank, own.lora.targets, round(own.lora.scaling, 2)) == (8, ("q_proj", "v_proj"), 5.66)
+    assert (own.net.latent, own.net.head_in, own.net.head, own.net.pool) == (1024, 2048, "L", "single")
+    assert recipe.contexts["rag"]["k"] == recipe.contexts["pag"]["k"] == 2
+    oppu = next(row for row in recipe.eval.methods if row.adapter == "oppu")
+    assert wanted(recipe, oppu).start is None, "P2P's OPPU begins at the base"
+    assert wanted(recipe, oppu).settings.items.items == 0
+
+
+@pytest.mark.parametrize("task", PRISP_TASKS)
+def test_prisp_s_numbers_are_table_7_s(task):
+    chosen = [] if task == "lamp_2m" else [f"task={task}"]
+    recipe = resolved("prisp", *chosen, "show=sharers")
+    assert method(recipe, "per_pcs") == per_pcs.PUBLISHED[task]
+    assert method(recipe, "prime") == prime.PUBLISHED[task]
+    for name in ("oppu", "prisp"):
+        own = method(recipe, name)
+        assert (own.rates, own.batches, own.epochs, own.items.items) == (STAGE_2_RATES, STAGE_2_BATCHES, 1, 10)
+    assert method(recipe, "oppu").items == method(recipe, "prisp").items
+
+
+def test_prisp_s_few_shot_task_lora_sees_50_rows_three_times_and_the_others_have_four_places():
+    recipe = resolved("prisp")
+    train, batch = method(recipe, "mt_lora").train, method(recipe, "mt_lora").batch
+    assert train.steps * batch.users * batch.rows == 3 * 50 and train.learning_rate == 1e-4
+    targets = {row.name: wanted(recipe, row).settings.lora.targets for row in recipe.eval.methods}
+    assert {len(targets[name]) for name in ("np", "rag", "pag", "rag_pag")} == {4}
+    assert targets["oppu"] == ("q_proj", "v_proj") == targets["prisp_task_lora"]
+
+
+def test_no_prisp_row_has_task_data_and_each_begins_at_a_description():
+    recipe = resolved("prisp", "show=prisp")
+    rows = [row for row in recipe.eval.methods if row.adapter == "prisp"]
+    assert {row.context for row in rows} == {"none", "rag", "profile_only", "rag_pag"}
+    for row in rows:
+        source = wanted(recipe, row)
+        assert source.settings.task.data == 0 and source.start.adapter == "text_to_lora"
+
+
+def commands():
+    """(paper, overrides) of every command for a paper's recipe in docs/reproduce.md."""
+    text = (ROOT / "docs" / "reproduce.md").read_text()
+    for line in re.findall(r"tailor eval recipes/paper/[^`\n]*", text):
+        words = shlex.split(line.split("#")[0])
+        sets = [words[place + 1] for place, word in enumerate(words) if word == "--set"]
+        yield Path(words[2]).stem, [one for one in sets if "$" not in one]
+
+
+def test_every_command_of_the_docs_is_a_recipe():
+    found = list(commands())
+    assert len(found) > 20
+    for paper, sets in found:
+        resolved(paper, *sets)
+
+
+def test_every_table_and_figure_has_its_place_in_the_docs():
+    text = (ROOT / "docs" / "reproduce.md").read_text()
+    p2p, prisp = re.split(r"^## PRISP", text, flags=re.MULTILINE)[:2]
+    for number in range(1, 8):
+        assert re.search(rf"[Tt]ables? [\d, and]*\b{number}\b", p2p), f"P2P table {number}"
+    for number in range(3, 7):
+        assert f"igure {number}" in p2p or f"igures {number}" in p2p, f"P2P figure {number}"
+    for number in (2, 3, 4, 5, *range(8, 15)):
+        assert re.search(rf"\b{number}\b", prisp), f"PRISP table {number}"
+    for number in (1, *range(3, 10)):
+        assert re.search(rf"[Ff]igures? [\d, and]*\b{number}\b", prisp), f"PRISP figure {number}"
+
+
+def test_tiny_people_are_what_their_code_makes(tmp_path):
+    made = runpy.run_path(str(PAPER / "tiny" / "make.py"))
+    made["main"](tmp_path)
+    for part, (tasks, users, items) in made["PARTS"].items():
+        assert (tmp_path / f"{part}.jsonl").read_text() == (PAPER / "tiny" / f"{part}.jsonl").read_text()
+        people = list(read_users(tmp_path / f"{part}.jsonl"))
+        assert len(people) == users
+        assert all(len(user.history) == items * len(tasks) for user, _ in people)
+        assert all([query.task for query in asked] == list(tasks) for _, asked in people)
+
+
+def script():
+    """prepare.py, as it is imported."""
+    return runpy.run_path(str(PAPER / "prepare.py"), run_name="prepare")
+
+
+def movies(count, queries=1):
+    """Users of movie tagging with 12 dated items each, and queries in the official words."""
+    for number in range(count):
+        history = tuple(Interaction(f"film {number} {n}", "comedy", float(n), "lamp_2m") for n in range(12))
+        name = str(number)
+        said = [f"{lamp_2m.INSTRUCTION}film {number} new {n}" for n in range(queries)]
+        asked = [Example(f"{name}-{n}", name, "lamp_2m", one, "action", 99.0) for n, one in enumerate(said)]
+        yield User(name, history), tuple(asked)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two folders whose users have the same ids."""
+    for folder in ("LaMP_2M", "LaMP_9"):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+        people = list(movies(140))
+        write_users(tmp_path / "data" / folder / "train.jsonl", people[:100])
+        write_users(tmp_path / "data" / folder / "dev.jsonl", people[100:])
+    return tmp_path / "data"
+
+
+def test_few_shot_users_are_divided_and_rows_are_rows(folders, tmp_path):
+    made = script()
+    made["prisp"](folders, ["LaMP_2M"], tmp_path / "out", 0)
+    out = tmp_path / "out" / "LaMP_2M"
+    split = load_split(out / "split.json")
+    assert {part: len(ids) for part, ids in split.parts.items()} == {"target": 100, "task": 35, "sharers": 5}
+    people = {path.stem: dict(pairs_of(path)) for path in out.glob("*.jsonl")}
+    assert set(people["target"]) == set(split.part("target")) and set(people["sharers"]) == set(split.part("sharers"))
+    for count in (1, 5, 10, 30, 50):
+        few = people[f"target_{count}"]
+        assert set(few) == set(people["target"])
+        for id, history in few.items():
+            assert history == people["target"][id][-count:]
+    assert set(people["task_50"]) == set(split.part("task"))  # 35 users have 35 rows: all of them
+    assert set(people["all_rows"]) == {*split.part("task"), *split.part("sharers")}
+    assert all([item.output for item in history] == ["action"] for history in people["all_rows"].values())
+
+
+def pairs_of(path):
+    return ((user.id, user.history) for user, _ in read_users(path))
+
+
+def test_as_many_rows_as_are_asked_for():
+    made = script()
+    users = list(movies(40, queries=3))
+    rows = made["rows_only"](users, 0, 50)
+    assert sum(len(user.history) for user, _ in rows) == 50
+    assert rows == made["rows_only"](users[::-1], 0, 50)[::-1]
+    assert sum(len(user.history) for user, _ in made["rows_only"](users, 0)) == 120
+
+
+def test_p2p_s_users_are_gathered_and_divided_task_by_task(folders, tmp_path, monkeypatch):
+    import torch
+
+    made = script()
+    places = torch.arange(280.0)
+    vectors = torch.stack([torch.cos(places), torch.sin(places), places / 280], 1)
+    made["p2p"].__globals__["vectors"] = lambda recipe, users, found: vectors[: len(found)]
+    made["p2p"](folders, ["LaMP_2M", "LaMP_9"], tmp_path / "out", read(RECIPES["p2p"], ["scale=tiny"]))
+    store = stored(read_users(tmp_path / "out" / "users.jsonl"))
+    assert len(store) == 280 and len(set(store.ids)) == 280
+    split = load_split(tmp_path / "out" / "split.json")
+    for part in ("random", "ood"):
+        assert [made["of"](store, store.place(id)) for id in split.part(part)].count("LaMP_9") == 14
+    assert {id for ids in split.parts.values() for id in ids} == set(store.ids)
+    sizes = {}
+    for path in (tmp_path / "out").glob("*/split.json"):
+        fewer = load_split(path)
+        assert (fewer.part("random"), fewer.part("ood")) == (split.part("random"), split.part("ood"))
+        assert set(fewer.part("train")) <= set(split.part("train"))
+        sizes[path.parent.name] = len(fewer.part("train"))
+    assert len({sizes[f"clusters_{count}"] for count in (10, 20, 30, 40, 50)}) == 1
+    assert sizes["users_20"] < sizes["users_40"] < sizes["users_80"] < sizes["users_100"] == len(split.part("train"))
+
+
+def test_a_task_of_few_kinds_of_users_keeps_them_all():
+    split = Split("benchmark", {"train": ("a@x", "b@x"), "random": (), "ood": (), "left_out": ()}, {})
+    named = script()["fewer"]({"x": split}, {"a@x": [0.0, 1.0], "b@x": [1.0, 0.0]}, 0)
+    assert named["clusters_10"]["x"].part("train") == ("a@x", "b@x")
+    assert named["users_20"]["x"].part("train") != ("a@x", "b@x")
