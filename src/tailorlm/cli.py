@@ -106,7 +106,7 @@ def eval(
     recipe: Recipe, set: Set = None, data: Data = None, out: Run = None, resume: Resume = False, limit: Limit = 0,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Compare the recipe's methods and contexts on users never seen; trains first where needed."""
+    """Compare methods and contexts on unseen users; trains first."""
     from tailorlm.commands.evaluate import run
 
     raise typer.Exit(show(run(recipe, set or [], data, out, resume, limit), as_json))
