@@ -181,6 +181,14 @@ def test_a_tweet_is_completed_from_its_first_half() -> None:
     assert lamp("7").pair(Interaction("", "one two three"), Pool(), Random(0)) is None
 
 
+def test_a_tweet_s_own_question_is_asked_as_it_is_and_shown_without_its_instruction() -> None:
+    said = "Paraphrase the following tweet without any explanation before or after it: I am home."
+    item = Interaction(said, "home!!", None, "lamp_7")
+    assert lamp("7").pair(item, Pool(), Random(0)) == (said, "home!!")
+    assert lamp("7").retrieval.shown(item) == "Text: I am home.\nTweet: home!!"
+    assert lamp("7").retrieval.shown(Interaction("", "home!!")) == "Tweet: home!!"
+
+
 @pytest.mark.parametrize("part", ["dev", "train"])
 @pytest.mark.parametrize("name", [*FIELDS, "7", "1"])
 def test_every_question_at_hand_splits_after_the_one_instruction(name: str, part: str) -> None:
