@@ -23,7 +23,7 @@ from tailorlm.assembly.store import Asked, UserStore, stored
 from tailorlm.data.folders import splits as files_of
 from tailorlm.data.jsonl import write_users
 from tailorlm.data.load import stream
-from tailorlm.data.records import Example, User
+from tailorlm.data.records import Example, Interaction, User
 from tailorlm.data.splits import Split, save
 from tailorlm.data.splits_benchmark import benchmark_split
 from tailorlm.data.splits_clusters import Floats
@@ -150,12 +150,23 @@ def users_of(store: UserStore, ids: Sequence[str]) -> Callable[[], Iterator[Aske
 
 
 def rows_only(users: Iterable[Asked], seed: int, most: int = 0) -> list[Asked]:
-    """Users whose items are their answered queries: `most` of all users', drawn by lot; all where that is 0 or more."""
-    found = [(replace(user, history=()), [one for one in asked if one.target is not None]) for user, asked in users]
+    """Users whose items are their answered queries: `most` of all users', drawn by lot; all where that is 0 or more.
+
+    ValueError for a query that no item asks in the same words: nothing could be trained on it.
+    """
+    found = [(user, [one for one in asked if one.target is not None]) for user, asked in users]
     names = [name(one) for _, asked in found for one in asked]
     drawn = set(task_rows(names, min(most, len(names)) or "all", seed))
-    rows = ((user, [as_item(one) for one in asked if name(one) in drawn]) for user, asked in found)
-    return [(replace(user, history=tuple(filter(None, items))), ()) for user, items in rows if any(items)]
+    rows = [(user, [one for one in asked if name(one) in drawn]) for user, asked in found]
+    return [(replace(user, history=tuple(map(item, asked))), ()) for user, asked in rows if asked]
+
+
+def item(query: Example) -> Interaction:
+    """The query as an item of a history."""
+    found = as_item(query)
+    if found is None:
+        raise ValueError(f"task {query.task!r}: query {query.id!r} cannot be a training item in the same words")
+    return found
 
 
 def name(query: Example) -> str:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tailorlm import Tailor
 from tailorlm.commands.evaluate import run
 from tailorlm.commands.result import OK
+from tailorlm.tasks import lamp_3
 
 ROOT = Path(__file__).parents[2]
 WANTED = {
@@ -36,3 +38,6 @@ def test_a_recipe_runs_from_users_to_report(chosen, tmp_path, monkeypatch):
     assert (tmp_path / "run" / "report.html").stat().st_size > 1000
     assert 'template = "' + paper + '"' in (tmp_path / "run" / "recipe.toml").read_text()
     assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
+    if paper == "p2p":  # the network asks in the words that it was trained on, wherever it is loaded
+        bench = Tailor.from_pretrained(tmp_path / "run" / "checkpoint").bench
+        assert bench.task_of("lamp_3").prompt(lamp_3.INSTRUCTION + "fine").head.startswith("# Instruction:")

@@ -186,6 +186,9 @@ def test_as_many_rows_as_are_asked_for():
     assert sum(len(user.history) for user, _ in rows) == 50
     assert rows == made["rows_only"](users[::-1], 0, 50)[::-1]
     assert sum(len(user.history) for user, _ in made["rows_only"](users, 0)) == 120
+    odd = Example("q", "0", "longlamp_topic", "in other words", "a post")
+    with pytest.raises(ValueError, match="query 'q' cannot be a training item"):
+        made["rows_only"]([(users[0][0], (odd,))], 0)
 
 
 def test_p2p_s_users_are_gathered_and_divided_task_by_task(folders, tmp_path, monkeypatch):
