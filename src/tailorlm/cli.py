@@ -112,6 +112,24 @@ def eval(
     raise typer.Exit(show(run(recipe, set or [], data, out, resume, limit), as_json))
 
 
+@app.command(
+    epilog=example("tailor report runs/movie_tagging", "tailor report runs/k1 runs/k4 runs/k16 --out k.html --share")
+)
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of `tailor eval` or the demo.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The page; Markdown goes beside it. Of one run: in its folder by default.")
+    ] = None,
+    against: Annotated[str | None, typer.Option(help="What all methods are tested against: base by default.")] = None,
+    share: Annotated[bool, typer.Option("--share", help="Without any user's text or id, readable by others.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put runs side by side on one page."""
+    from tailorlm.commands.report import run
+
+    raise typer.Exit(show(run(runs, out, against, share), as_json))
+
+
 @app.command(epilog=example("tailor personalize runs/movie_tagging/checkpoint users.jsonl --out adapters"))
 def personalize(
     checkpoint: Checkpoint,

@@ -14,6 +14,8 @@ from tailorlm.evaluation.quantities import DASH
 WIDTH = 336.0
 LEFT, RIGHT = 127.0, 58.0
 """Room for labels on the left and for values on the right of the plot."""
+LONGEST = 20.5
+"""Letters of a label at most in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,37 @@ def words(x: float, y: float, text: str, class_: str = "label", anchor: str = "s
     return element("text", text, x=x, y=y, class_=class_, text_anchor=anchor)
 
 
+def label(y: float, text: str, kind: str) -> Markup:
+    """A row's name on the left of the plot, its middle at height `y`; a long one in two lines, squeezed if need be."""
+    if not long(text):
+        return words(LEFT - 8, y + 4, text, f"label {kind}", "end")
+    return joined(*(half(y - 1.5 + 10.5 * number, line, kind) for number, line in enumerate(halves(text))))
+
+
+def long(text: str) -> bool:
+    """Whether a label does not fit into one line; capitals are wider."""
+    return len(text) + sum(letter.isupper() for letter in text) / 4 > LONGEST
+
+
+def half(y: float, text: str, kind: str) -> Markup:
+    """One of a label's two lines."""
+    squeezed = len(text) > LONGEST + 2
+    return element(
+        "text", text, x=LEFT - 8, y=y, class_=f"label small {kind}", text_anchor="end",
+        textLength=LEFT - 10 if squeezed else None, lengthAdjust="spacingAndGlyphs" if squeezed else None,
+    )  # fmt: skip
+
+
+def halves(text: str) -> tuple[str, str]:
+    """A text in two lines: before its bracket, or at the space nearest to its middle."""
+    gaps = [place for place, letter in enumerate(text) if letter == " "]
+    if not gaps:
+        return text[: len(text) // 2], text[len(text) // 2 :]
+    bracket = text.find(" (")
+    cut = bracket if bracket > 0 else min(gaps, key=lambda place: abs(place - len(text) / 2))
+    return text[:cut], text[cut + 1 :]
+
+
 def grid(ticks: Sequence[tuple[float, str]], top: float, bottom: float) -> Markup:
     """Vertical lines at x positions with their texts below."""
     return joined(
@@ -84,8 +117,7 @@ def dot_row(row: DotRow, y: float) -> Markup:
     spread = 4.5 if len(row.dots) > 1 else 0.0
     marks = [mark(dot, series, y - spread + 2 * spread * series, row.kind) for series, dot in shown]
     values = " / ".join(DASH if dot is None else f"{dot.value:.0f}" for dot in row.dots)
-    label = words(LEFT - 8, y + 4, row.label, f"label {row.kind}", "end")
-    return joined(label, *marks, words(WIDTH, y + 4, values, f"value {row.kind}", "end"))
+    return joined(label(y, row.label, row.kind), *marks, words(WIDTH, y + 4, values, f"value {row.kind}", "end"))
 
 
 def mark(dot: Dot, series: int, y: float, kind: str) -> Markup:
@@ -115,11 +147,8 @@ def bar_chart(title: str, about: str, groups: Sequence[tuple[str, Sequence[Bar]]
 def one_bar(bar: Bar, y: float, start: float, low: float, high: float) -> Markup:
     """A bar from `start` to its value, 14 high, with its label and its text."""
     x, zero = place(bar.value, low, high), place(start, low, high)
-    box = element(
-        "rect", x=min(x, zero), y=y, width=max(abs(x - zero), 0.5), height=13, class_=f"bar {bar.kind}"
-    )
-    label = words(LEFT - 8, y + 11, bar.label, f"label {bar.kind}", "end")
-    return joined(label, box, words(WIDTH, y + 11, bar.text, f"value {bar.kind}", "end"))
+    box = element("rect", x=min(x, zero), y=y, width=max(abs(x - zero), 0.5), height=13, class_=f"bar {bar.kind}")
+    return joined(label(y + 7, bar.label, bar.kind), box, words(WIDTH, y + 11, bar.text, f"value {bar.kind}", "end"))
 
 
 def gain_chart(title: str, about: str, bars: Sequence[Bar], reference: Bar) -> Markup:
@@ -148,7 +177,7 @@ def log_chart(title: str, about: str, bars: Sequence[Bar], ticks: Sequence[tuple
         drawn += [
             element("line", x1=LEFT, x2=x, y1=y, y2=y, class_=f"interval {bar.kind}"),
             element("circle", cx=x, cy=y, r=5, class_=f"mark {bar.kind}"),
-            words(LEFT - 8, y + 4, bar.label, f"label {bar.kind}", "end"),
+            label(y, bar.label, bar.kind),
             words(WIDTH, y + 4, bar.text, f"value {bar.kind}", "end"),
         ]
     return picture(title, about, height + 22, grid(marks, 0, height), *drawn)

@@ -1,10 +1,14 @@
 """What methods, tasks and splits are called on paper, and what each method is, in plain words.
 
-Knows nothing of scores. A name that is not here is shown as it is: a new method needs no entry.
+Knows nothing of scores. A name that is not here is shown as it is: a new method needs no entry. Where several runs
+are on one page, a method that differs between them is named METHOD @ RUN.
 """
 
+import re
 from collections.abc import Iterable
 
+OF_RUN = " @ "
+"""Between a method's name and its run's."""
 METHODS: dict[str, tuple[str, str]] = {
     "floor_majority": (
         "Majority of all",
@@ -17,7 +21,12 @@ METHODS: dict[str, tuple[str, str]] = {
     "floor_copy": ("Copy of the input", "No model: the input, copied."),
     "base": ("Base model", "The frozen model, told nothing about the user."),
     "base_profile": ("Base + profile", "The frozen model with the user's profile in its prompt."),
+    "rag": ("RAG", "The frozen model with the nearest items of the user's history in its prompt."),
+    "pag": ("PAG", "The frozen model with the user's profile and the nearest items in its prompt."),
+    "rag_pag": ("RAG + PAG", "The frozen model with the nearest items and the user's profile in its prompt."),
+    "full_history": ("Full history", "The frozen model with as much of the user's history as fits in its prompt."),
     "mt_lora": ("MT-LoRA", "One adapter for everybody, trained on all training users together."),
+    "text_to_lora": ("Text-to-LoRA", "A hypernetwork writes the adapter of a task from the task's description."),
     "p2p": (
         "P2P",
         "The hypernetwork writes an adapter for each user from the profile, statement by statement.",
@@ -25,10 +34,17 @@ METHODS: dict[str, tuple[str, str]] = {
     "p2p_paper": ("P2P, one vector", "P2P as published: the whole profile squeezed into a single vector."),
     "p2p_shuffled": ("P2P, wrong profile", "A control: every user gets the adapter of somebody else."),
     "p2p_traits": ("P2P, true traits", "A ceiling: P2P is fed the hidden traits that made the user."),
-    "oppu": (
-        "OPPU",
-        "An adapter trained for each user on the user's own history; measured on some users only.",
-    ),
+    "per_pcs": ("Per-Pcs", "Each user's adapter is put together of pieces of other users' adapters."),
+    "prime": ("PriME", "Each user's adapter is merged from similar users' adapters, by evolution."),
+    "prisp": ("PRISP", "From an anchor adapter, a bridge and B are trained for each user on few own items."),
+    "oppu": ("OPPU", "An adapter trained for each user on the user's own history."),
+}
+CONTEXTS = {
+    "profile_only": "profile",
+    "rag": "RAG",
+    "pag": "PAG",
+    "rag_pag": "RAG + PAG",
+    "full_history": "full history",
 }
 TASKS = {
     "movie_tagging": "Movie tags",
@@ -43,29 +59,54 @@ TASKS = {
     "lamp_5": "LaMP-5, titles",
     "lamp_6": "LaMP-6, subjects",
     "lamp_7": "LaMP-7, tweets",
+    "longlamp_abstract": "LongLaMP, abstracts",
+    "longlamp_topic": "LongLaMP, topics",
+    "longlamp_review": "LongLaMP, reviews",
     "plain": "Answers",
     "": "Answers",
     "average": "Average",
 }
-SPLITS = {"random": "Unseen users", "ood": "Unseen kinds of users", "dev": "Users not trained on"}
-NOT_RANKED = frozenset({"p2p_traits", "oppu"})
-"""A ceiling that sees hidden traits, and a row of other users: not comparable with the rest."""
+SPLITS = {
+    "random": "Unseen users",
+    "ood": "Unseen kinds of users",
+    "dev": "Users not trained on",
+    "target": "Target users",
+}
+CEILINGS = frozenset({"p2p_traits"})
+"""Rows that see what nobody can see: not comparable with the rest."""
+
+
+def plain_name(name: str) -> str:
+    """A method's name without its run's."""
+    return name.partition(OF_RUN)[0]
 
 
 def method_name(name: str) -> str:
-    """What a method is called."""
-    return METHODS[name][0] if name in METHODS else name
+    """What a method is called: "p2p+rag" is "P2P + RAG"."""
+    own, _, run = name.partition(OF_RUN)
+    return f"{_titled(own)} ({run})" if run else _titled(own)
+
+
+def _titled(name: str) -> str:
+    adapter, plus, context = name.partition("+")
+    if name in METHODS or not plus or adapter not in METHODS or context not in CONTEXTS:
+        return METHODS[name][0] if name in METHODS else name
+    return f"{METHODS[adapter][0]} + {CONTEXTS[context]}"
 
 
 def row_name(name: str, users: int | None) -> str:
-    """What a method is called in a table, where OPPU's says on how many `users` it was measured."""
-    return f"{method_name(name)} ({users} users)" if name == "oppu" and users else method_name(name)
+    """What a method is called in a table, where one that served `users` users only says so."""
+    return f"{method_name(name)} ({users} users)" if users else method_name(name)
 
 
 def method_note(name: str, users: int | None = None) -> str:
-    """What a method is; OPPU's `users` are the number it was measured on."""
-    note = METHODS[name][1] if name in METHODS else ""
-    return note.replace("some users", f"{users} of the unseen users") if name == "oppu" and users else note
+    """What a method is; `users`: how many it was measured on, where that is not all."""
+    own = plain_name(name)
+    adapter, plus, context = own.partition("+")
+    note = METHODS[own][1] if own in METHODS else METHODS[adapter][1] if plus and adapter in METHODS else ""
+    if own not in METHODS and note and context in CONTEXTS:
+        note = f"{note[:-1]}; its prompts show {'the ' if context == 'profile_only' else ''}{CONTEXTS[context]}."
+    return f"{note[:-1]}; measured on {users} of the unseen users." if note and users else note
 
 
 def task_name(name: str) -> str:
@@ -75,7 +116,7 @@ def task_name(name: str) -> str:
 
 def method_kind(name: str) -> str:
     """The style's name for a method's rows and marks."""
-    return {"p2p": "ours", "oppu": "tuned"}.get(name, "plain")
+    return {"p2p": "ours", "oppu": "tuned"}.get(plain_name(name), "plain")
 
 
 def split_name(name: str) -> str:
@@ -88,7 +129,18 @@ def split_heading(name: str, users: int | None) -> str:
     return f"{split_name(name)} ({users} of them)" if users else split_name(name)
 
 
+def natural(text: str) -> list[tuple[bool, int, str]]:
+    """What text is sorted by, its numbers by size: k4 comes before k16."""
+    parts = re.split(r"([0-9]+)", text)
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+
+
 def in_order(names: Iterable[str]) -> list[str]:
-    """Methods as the page lists them: those of this file in its order, then others by name."""
+    """Methods as the page lists them: those of this file in its order, each with its contexts, then others by name."""
     known = list(METHODS)
-    return sorted(names, key=lambda name: (known.index(name) if name in METHODS else len(known), name))
+
+    def place(name: str) -> tuple[int, list[tuple[bool, int, str]]]:
+        own, first = plain_name(name), plain_name(name).partition("+")[0]
+        return next((known.index(one) for one in (own, first) if one in METHODS), len(known)), natural(name)
+
+    return sorted(names, key=place)

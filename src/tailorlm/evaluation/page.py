@@ -1,71 +1,63 @@
-"""The page of a run: one file, no scripts, nothing fetched; parts without numbers are left out.
+"""The page of one run or several: one file, no scripts, nothing fetched; parts without numbers are left out.
 
-Knows nothing of the run folder. The frame and its style are `page.html` of this package.
+Knows nothing of folders. The frame and its style are `page.html` of this package.
 """
 
 from collections.abc import Sequence
 from importlib.resources import files
 from string import Template
 
-from tailorlm.evaluation import pictures, sections, tables
+from tailorlm.evaluation import pictures, sections, tables, tables_costs, wording
 from tailorlm.evaluation.answers import Row
+from tailorlm.evaluation.grids import Grid, html
 from tailorlm.evaluation.markup import Markup, element, joined
-from tailorlm.evaluation.names import split_name
-from tailorlm.evaluation.results import Results
+from tailorlm.evaluation.names import method_name, split_name
+from tailorlm.evaluation.report_content import Content
+from tailorlm.evaluation.report_difference import runs_table
+from tailorlm.evaluation.report_figures import markup, missing
 from tailorlm.evaluation.sections import section
 from tailorlm.evaluation.side_by_side import user_card
 
-TITLE = "TailorLM: a model that fits each person"
-INTRODUCTION = (
-    "A language model answers everybody alike. TailorLM trains a small network, the hypernetwork, once over "
-    "many people. From then on it reads the profile of a person it has never seen (short statements counted "
-    "from their history) and writes the weights of an adapter for that person in one pass, with no training "
-    "for them. This page compares that (P2P) with the plain model, with one adapter for everybody, and with "
-    "an adapter trained for each person (OPPU), on people whom nothing here was trained on."
-)
-SCALE = (
-    "Scores run from 0 to 100. Labels and written answers count when they are exactly the user's own (LaMP's "
-    "written answers by the words they share, ROUGE), ratings by their distance from the user's stars (100 "
-    "minus 25 for each star). Intervals come from drawing users anew, again and again. The ceiling and OPPU "
-    "are not ranked: the one knows more, the other was measured on fewer users."
-)
 LOT = "The users were drawn by lot, not by result. ✓ right, ≈ one star off or some of the words, ✗ wrong."
+Examples = Sequence[tuple[str, str, Sequence[Row]]]
+"""(run or "", split, one row a task) of the users to show."""
 
 
-def page(results: Results, examples: Sequence[tuple[str, Sequence[Row]]]) -> str:
-    """The whole page as HTML; `examples` are (split, one row a task) of the users to show."""
-    seen = (opening(results), scores(results), charts(results), gains(results), style(results), cost(results))
-    behind = (side_by_side(examples), metrics(results), training(results), origin(results))
+def page(content: Content, examples: Examples, private: bool = True) -> str:
+    """The whole page as HTML; `private`: with what may name users (reasons of failures, `examples`)."""
+    seen = (opening(content), scores(content), charts(content), gains(content), care(content, private))
+    figures = (style(content), papers(content), cost(content))
+    behind = (side_by_side(examples if private else ()), metrics(content), training(content), origin(content))
     frame = files("tailorlm.evaluation").joinpath("page.html").read_text(encoding="utf-8")
-    return Template(frame).substitute(title=element("title", TITLE), body=joined(*seen, *behind))
+    return Template(frame).substitute(title=element("title", wording.TITLE), body=joined(*seen, *figures, *behind))
 
 
-def opening(results: Results) -> Markup:
-    """Title, what this is, the numbers to remember, and what had to be shown."""
-    head = element("header", element("h1", TITLE), element("p", INTRODUCTION))
+def opening(content: Content) -> Markup:
+    """Title, what this is, the numbers to remember, the runs, and what had to be shown."""
+    results, runs = content.results, runs_table(content.board.runs)
+    head = element("header", element("h1", wording.TITLE), element("p", wording.introduction(results)))
     targets = sections.target_list(results)
     wanted = section("targets", "What it had to show", targets) if targets else None
-    return joined(head, sections.headline(results), wanted)
+    return joined(head, sections.headline(results), section("runs", "The runs", html(runs)) if runs else None, wanted)
 
 
-def scores(results: Results) -> Markup:
-    """The score tables, and what each row is."""
-    drawn = [tables.score_table(results, split) for split in results.splits()]
-    return section(
-        "scores", "How good the answers are", element("p", SCALE), *drawn, sections.what_rows_are(results)
-    )
+def scores(content: Content) -> Markup:
+    """The score tables, the papers' averages, and what each row is."""
+    results = content.results
+    drawn = [*content.scores, *content.averages]
+    return section("scores", "How good the answers are", element("p", wording.scale(results)), *map(html, drawn),
+                   sections.what_rows_are(results))  # fmt: skip
 
 
-def charts(results: Results) -> Markup:
+def charts(content: Content) -> Markup:
     """A chart a task with all methods and both splits, the average first; then the gain beside OPPU's."""
+    results = content.results
     shapes = zip("●◇", results.splits(), strict=False)
     key = ", ".join(f"{shape} {split_name(split).lower()}" for shape, split in shapes)
+    lines = "; the line is the 95% interval" if any(results.intervals.values()) else ""
     drawn = [pictures.task_chart(results, task) for task in results.columns()]
     return section(
-        "tasks",
-        "Task by task",
-        element("p", f"{key}; the line is the 95% interval."),
-        grid(*drawn, pictures.gain_over_base(results)),
+        "tasks", "Task by task", element("p", f"{key}{lines}."), grid(*drawn, pictures.gain_over_base(results))
     )
 
 
@@ -74,22 +66,44 @@ def grid(*children: Markup | None) -> Markup:
     return element("div", *children, class_="charts")
 
 
-def gains(results: Results) -> Markup | None:
-    """What P2P gains over the others, and on whom it makes things worse."""
-    drawn = [*tables.difference_tables(results), tables.safety_table(results)]
-    return section("gains", "What is gained, and for whom it is worse", *drawn) if any(drawn) else None
+def gains(content: Content) -> Markup | None:
+    """What methods gain over the reference, and over each other."""
+    others = element("details", element("summary", "Other comparisons"), *map(html, content.differences))
+    rest = others if content.significance and content.differences else joined(*map(html, content.differences))
+    note = element("p", significance_note(content)) if content.significance else None
+    if not content.significance and not content.differences:
+        return None
+    return section("gains", "What is gained", note, *map(html, content.significance), rest)
 
 
-def style(results: Results) -> Markup | None:
+def significance_note(content: Content) -> str:
+    """What the marks of the table mean."""
+    assert content.against is not None
+    return (
+        f"Every row against {method_name(content.against)}, on the examples that both answered. ▲ better and ▼ worse: "
+        "p below 0.05 in a sign-flip test over users, corrected (Holm) for all comparisons of the column; "
+        "~ may be luck."
+    )
+
+
+def care(content: Content, private: bool) -> Markup | None:
+    """What each method needs, for whom it is worse, what failed."""
+    drawn = [one for one in (content.needs, content.harm) if one is not None]
+    why = sections.reasons(content.results) if private else None
+    return section("care", "What it needs, and for whom it is worse", *map(html, drawn), why) if drawn else None
+
+
+def style(content: Content) -> Markup | None:
     """Accuracy of each attribute of style: the first split in sight, others to be opened."""
-    drawn = [(split, style_of(results, split)) for split in results.splits()]
+    results = content.results
+    drawn = [(split, style_of(content, split)) for split in results.splits()]
     parts = [closed(split, part) if place else part for place, (split, part) in enumerate(drawn) if part]
     return section("style", "Which habits are caught", *parts) if parts else None
 
 
-def style_of(results: Results, split: str) -> Markup | None:
+def style_of(content: Content, split: str) -> Markup | None:
     """A chart a task that has attributes, of one split."""
-    found = [pictures.attribute_chart(results, split, task) for task in results.tasks()]
+    found = [pictures.attribute_chart(content.results, split, task) for task in content.results.tasks()]
     return grid(*found) if any(found) else None
 
 
@@ -98,31 +112,46 @@ def closed(split: str, part: Markup) -> Markup:
     return element("details", element("summary", f"The same for {split_name(split).lower()}"), part)
 
 
-def cost(results: Results) -> Markup | None:
+def papers(content: Content) -> Markup:
+    """The counterparts of the papers' figures, and what would make those that are not here."""
+    there = [markup(one) for one in content.figures if one.plots]
+    absent = missing(content.figures)
+    said = sections.definitions(absent)
+    fold = "Figures that are not here, and what would make them" if there else "None is here; what would make them"
+    rest = element("details", element("summary", fold), said) if absent else None
+    return section("figures", "Figures as in the papers", *there, rest)
+
+
+def cost(content: Content) -> Markup | None:
     """What a user costs in time and bytes."""
-    drawn = pictures.cost_charts(results)
-    return section("cost", "What one user costs", grid(*drawn)) if drawn else None
+    drawn = pictures.cost_charts(content.results)
+    tables_of = tables_costs.cost_tables(content.results)
+    if not drawn and not tables_of:
+        return None
+    return section("cost", "What one user costs", grid(*drawn) if drawn else None, *map(html, tables_of))
 
 
-def side_by_side(examples: Sequence[tuple[str, Sequence[Row]]]) -> Markup | None:
+def side_by_side(examples: Examples) -> Markup | None:
     """A few users' answers under all methods."""
-    cards = [user_card(number, split, rows) for number, (split, rows) in enumerate(examples, 1)]
+    cards = [user_card(number, split, rows, run) for number, (run, split, rows) in enumerate(examples, 1)]
     return section("examples", "Answers side by side", element("p", LOT), *cards) if cards else None
 
 
-def metrics(results: Results) -> Markup | None:
+def metrics(content: Content) -> Markup | None:
     """The tasks' own metrics, to be opened: official ones beside the scores above."""
-    drawn = tables.metric_tables(results)
+    drawn: list[Grid] = tables.metric_tables(content.results)
     head = element("summary", "Every metric of every task, as its benchmark counts it")
-    return section("metrics", "Other metrics", element("details", head, *drawn)) if drawn else None
+    return section("metrics", "Other metrics", element("details", head, *map(html, drawn))) if drawn else None
 
 
-def training(results: Results) -> Markup | None:
+def training(content: Content) -> Markup | None:
     """Training curves and the time of each stage."""
-    curves, stages = pictures.curves_chart(results), sections.timings(results)
+    curves, stages = pictures.curves_chart(content.results), sections.timings(content.results)
     return section("training", "Training", grid(curves, stages)) if curves or stages else None
 
 
-def origin(results: Results) -> Markup:
+def origin(content: Content) -> Markup:
     """What made these numbers."""
-    return section("provenance", "Where the numbers come from", sections.provenance(results))
+    runs = content.board.runs
+    said = [sections.provenance(run, len(runs) > 1) for run in runs]
+    return section("provenance", "Where the numbers come from", *said)

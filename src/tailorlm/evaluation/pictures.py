@@ -42,15 +42,11 @@ def task_chart(results: Results, task: str) -> Markup:
             method_kind(name),
         )
         for name in in_order(results.methods)
+        if any(results.score(name, split, task) is not None for split in splits)
     ]
     title = f"{task_name(task)}: score of every method"
-    told = [
-        f"{row.label} {' and '.join('-' if d is None else f'{d.value:.1f}' for d in row.dots)}"
-        for row in rows
-    ]
-    return figure(
-        dot_chart(title, f"{', '.join(map(split_name, splits))}: {'; '.join(told)}.", rows), task_name(task)
-    )
+    told = [f"{row.label} {' and '.join('-' if d is None else f'{d.value:.1f}' for d in row.dots)}" for row in rows]
+    return figure(dot_chart(title, f"{', '.join(map(split_name, splits))}: {'; '.join(told)}.", rows), task_name(task))
 
 
 def dot(results: Results, method: str, split: str, task: str) -> Dot | None:
@@ -75,9 +71,7 @@ def attribute_chart(results: Results, split: str, task: str) -> Markup | None:
     if not groups:
         return None
     title = f"{task_name(task)}, {split_name(split).lower()}"
-    return figure(
-        bar_chart(f"Style attributes: {title}", "Share of answers right in each attribute.", groups), title
-    )
+    return figure(bar_chart(f"Style attributes: {title}", "Share of answers right in each attribute.", groups), title)
 
 
 def share_bar(name: str, share: float) -> Bar:
@@ -91,11 +85,7 @@ def gain_over_base(results: Results) -> Markup | None:
     if "base" not in averages or "oppu" not in averages:
         return None
     gains = {name: 100 * (score - averages["base"]) for name, score in averages.items() if name != "base"}
-    bars = [
-        Bar(method_name(n), gains[n], f"{gains[n]:+.1f}", method_kind(n))
-        for n in in_order(gains)
-        if n != "oppu"
-    ]
+    bars = [Bar(method_name(n), gains[n], f"{gains[n]:+.1f}", method_kind(n)) for n in in_order(gains) if n != "oppu"]
     line = Bar("OPPU", gains["oppu"], f"{gains['oppu']:+.1f}", "tuned")
     about = f"Points on average, on the same {results.users.get('oppu', '')} users; OPPU {line.text}."
     title = "Gain over the base model, beside OPPU's"
@@ -138,9 +128,7 @@ def pair_chart(
         return []
     bars = [Bar(labels[0], ours, told(ours), "ours"), Bar(labels[1], theirs, told(theirs), "tuned")]
     ticks = [(value, told(value)) for value in decades(min(ours, theirs), max(ours, theirs))]
-    about = (
-        f"{bars[0].label} {bars[0].text}, {bars[1].label} {bars[1].text}, {ratio(ours, theirs)}. Log scale."
-    )
+    about = f"{bars[0].label} {bars[0].text}, {bars[1].label} {bars[1].text}, {ratio(ours, theirs)}. Log scale."
     return [figure(log_chart(title, about, bars, ticks), title, about)]
 
 

@@ -20,10 +20,22 @@ def gain(share: float, decimals: int = 1) -> str:
 
 def duration(seconds: float) -> str:
     """Microseconds to hours, three digits at most."""
+    if not seconds:
+        return f"0{SPACE}s"
     for unit, size in (("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3)):
         if seconds >= size * (2 if unit in ("h", "min") else 1):
             return f"{rounded(seconds / size)}{SPACE}{unit}"
     return f"{rounded(seconds / 1e-6)}{SPACE}µs"
+
+
+MOMENTS = (
+    *(10.0**power for power in range(-6, 2)),
+    60.0,
+    600.0,
+    3600.0,
+    *(3600 * 10.0**power for power in range(1, 6)),
+)
+"""Durations that read well on an axis: 1 µs ... 10 s, 60 s, 10 min, 60 min, 10 h ..."""
 
 
 def size(count: float) -> str:

@@ -1,7 +1,7 @@
 """What a run found, read from its `results.json`: checked once, so that pages and tables need not.
 
 Knows nothing of how it is shown. Only `methods` must be there; what a run did not measure is empty.
-Source: issue 2 section 3 (results.json).
+Source: issue 2 section 3 and issue 4 (results.json).
 """
 
 import json
@@ -19,7 +19,11 @@ BySplit = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The fields of `results.json`; scores are shares 0..1, `methods[name][split][task]`."""
+    """The fields of `results.json`; scores are shares 0..1, `methods[name][split][task]`.
+
+    `users` are numbers of users by split, of `train`, and of methods that served some of a split only.
+    `gradient_norms[method]` is a list of steps, each a list of layers: the norm of B's gradient, mean over users.
+    """
 
     methods: Mapping[str, Mapping[str, Scores]]
     intervals: Mapping[str, BySplit]
@@ -30,6 +34,9 @@ class Results:
     drift: Scores
     timing: Mapping[str, Any]
     users: Mapping[str, int]
+    needs: Mapping[str, Mapping[str, bool]]
+    failures: Mapping[str, BySplit]
+    gradient_norms: Mapping[str, list[list[float]]]
     curves: Mapping[str, list[Mapping[str, float]]]
     targets: list[Mapping[str, Any]]
     provenance: Mapping[str, Any]
@@ -40,9 +47,10 @@ class Results:
         return sorted(found, key=lambda split: (split != "random", split != "ood", split))
 
     def tasks(self) -> list[str]:
-        """The tasks in the order of the file, "average" last."""
+        """The tasks in the order of the file, "average" last, where any method has it; a single task is its own."""
         every = [task for scores in self.methods.values() for rows in scores.values() for task in rows]
-        return [*(task for task in dict.fromkeys(every) if task != AVERAGE), AVERAGE]
+        tasks = [task for task in dict.fromkeys(every) if task != AVERAGE]
+        return [*tasks, AVERAGE] if len(tasks) != 1 and AVERAGE in every else tasks
 
     def columns(self) -> list[str]:
         """The tasks with "average" first: on a narrow screen the first column is what is seen."""
@@ -57,8 +65,30 @@ class Results:
         found = self.intervals.get(method, {}).get(split, {}).get(task)
         return (float(found[0]), float(found[1])) if found else None
 
+    def metrics(self, method: str, split: str) -> Mapping[str, Scores]:
+        """What each task's own metrics say of a method, by task."""
+        return self.attributes.get(method, {}).get(split, {})
+
+    def few(self, method: str) -> int | None:
+        """How many users a method served, where these were not all of the largest split."""
+        users = self.users.get(method)
+        most = max((self.users.get(split, 0) for split in self.splits()), default=0)
+        return users if users and (not most or users < most) else None
+
+    def failed(self, method: str, split: str | None = None) -> tuple[int, int]:
+        """How many rows failed of how many (0 of 0 where none did), on a split or on all."""
+        found = self.failures.get(method, {})
+        rows = [by for name, by in found.items() if split in (None, name)]
+        return sum(by["failed"] for by in rows), sum(by["rows"] for by in rows)
+
+    def invalid(self, method: str, split: str | None = None) -> int | None:
+        """How many answers are no label, no number or empty, on a split or on all; None where nobody counted."""
+        names = self.attributes.get(method, {}) if split is None else [split]
+        found = [by["invalid"] for name in names for by in self.metrics(method, name).values() if "invalid" in by]
+        return int(sum(found)) if found else None
+
     def same_averages(self) -> dict[str, float]:
-        """The average of every method on the users that OPPU was measured on."""
+        """The average of every method on the users whom all limited methods (OPPU) served."""
         averages = {}
         for name, scores in self.same_users.items():
             tasks = [score for task, score in scores.items() if task != AVERAGE]
@@ -80,29 +110,20 @@ def parse(raw: Any, where: str = "results") -> Results:
     if not isinstance(raw, Mapping) or not isinstance(raw.get("methods"), Mapping) or not raw["methods"]:
         raise ValueError(f'{where}: field "methods": expected {{method: {{split: {{task: score}}}}}}')
     check_scores(raw["methods"], f"{where}: methods")
-    check_scores(raw.get("same_users", {}), f"{where}: same_users")
+    check_scores(raw.get("same_users") or {}, f"{where}: same_users")
     fields = {name: raw.get(name) or kind() for name, kind in KINDS.items()}
     for name, kind in KINDS.items():
         if not isinstance(fields[name], kind):
-            raise ValueError(
-                f'{where}: field "{name}": expected a JSON {"list" if kind is list else "object"}'
-            )
+            raise ValueError(f'{where}: field "{name}": expected a JSON {"list" if kind is list else "object"}')
     provenance = {name: raw[name] for name in PROVENANCE if name in raw}
     return Results(methods=raw["methods"], provenance=provenance, **fields)
 
 
-PROVENANCE = ("commit", "seed", "dtype", "machine", "versions")
+PROVENANCE = ("commit", "seed", "seeds", "limit", "dtype", "machine", "versions")
 OBJECTS = (
-    "intervals",
-    "differences",
-    "attributes",
-    "same_users",
-    "harmed",
-    "drift",
-    "timing",
-    "users",
-    "curves",
-)
+    "intervals", "differences", "attributes", "same_users", "harmed", "drift", "timing", "users", "needs", "failures",
+    "gradient_norms", "curves",
+)  # fmt: skip
 KINDS: dict[str, type[Any]] = {name: dict for name in OBJECTS} | {"targets": list}
 
 

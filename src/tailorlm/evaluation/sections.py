@@ -1,4 +1,4 @@
-"""The parts of a run's page that are text: the numbers to remember, targets, methods, timings, provenance.
+"""The parts of a page that are text: the numbers to remember, targets, methods, timings, provenance.
 
 Knows nothing of charts, of tables or of how numbers were made. A part without numbers is None.
 """
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from tailorlm.evaluation.markup import Child, Markup, element, joined
 from tailorlm.evaluation.names import METHODS, in_order, method_name, method_note
 from tailorlm.evaluation.quantities import duration, gain
+from tailorlm.evaluation.report_run import Run
 from tailorlm.evaluation.results import Results
 from tailorlm.evaluation.table import AVERAGE
 
@@ -68,9 +69,7 @@ def time_card(results: Results) -> tuple[str, str, str]:
     if not milliseconds:
         return "", "", ""
     tuned = results.timing.get("oppu_s_per_user")
-    note = (
-        f"to personalise a new user; OPPU takes {duration(tuned)}" if tuned else "to personalise a new user"
-    )
+    note = f"to personalise a new user; OPPU takes {duration(tuned)}" if tuned else "to personalise a new user"
     return "One pass", duration(milliseconds / 1000), note
 
 
@@ -89,29 +88,44 @@ def sign(met: bool) -> Markup:
     return element("span", "✓ met" if met else "✗ not met", class_=f"sign {'right' if met else 'wrong'}")
 
 
-def provenance(results: Results) -> Markup:
-    """Where the numbers come from: commit, seed, machine, versions, users."""
+def provenance(run: Run, several: bool) -> Markup:
+    """Where a run's numbers come from: commit, seeds, machine, versions, users."""
+    heading = element("h3", run.name) if several else None
+    return joined(heading, definitions(origin(run.results)))
+
+
+def origin(results: Results) -> list[tuple[str, str]]:
+    """What is known of a run, by name."""
     known = results.provenance
     pairs = [
-        (name.capitalize(), str(known[name]))
-        for name in ("commit", "seed", "dtype", "machine")
-        if name in known
+        (name.capitalize(), ", ".join(map(str, known[name])) if isinstance(known[name], list) else str(known[name]))
+        for name in ("commit", "seed", "seeds", "limit", "dtype", "machine")
+        if known.get(name) not in (None, "") and not (name == "limit" and known[name] == 0)
     ]
-    pairs += (
-        [("Users", ", ".join(f"{count} {name}" for name, count in results.users.items()))]
-        if results.users
-        else []
-    )
-    pairs += [(f"{name} version", str(version)) for name, version in (known.get("versions") or {}).items()]
-    return definitions(pairs)
+    users = ", ".join(f"{count:,} {name}" for name, count in results.users.items() if count)
+    versions = [(f"{name} version", str(version)) for name, version in (known.get("versions") or {}).items()]
+    return [*pairs, *([("Users", users)] if users else []), *versions]
 
 
 def what_rows_are(results: Results) -> Markup:
     """The methods in words, for screens too narrow to say it inside the table."""
-    users = results.users.get("oppu")
-    pairs = [(method_name(name), method_note(name, users)) for name in in_order(results.methods)]
+    pairs = [(method_name(name), method_note(name, results.few(name))) for name in in_order(results.methods)]
     known = definitions((name, note) for name, note in pairs if note)
     return element("details", element("summary", "What each row is"), known, class_="rows")
+
+
+def reasons(results: Results) -> Markup | None:
+    """Why rows failed, in words: the most frequent reasons of each method."""
+    found = [
+        (method_name(name), reason)
+        for name in in_order(results.failures)
+        for reason in dict.fromkeys(
+            reason for by in results.failures[name].values() for reason in by.get("reasons", {})
+        )
+    ]
+    if not found:
+        return None
+    return element("details", element("summary", "Why rows failed"), definitions(found))
 
 
 def timings(results: Results) -> Markup | None:
@@ -131,6 +145,4 @@ def stage_name(name: str) -> str:
 
 def definitions(pairs: Iterable[tuple[str, str]]) -> Markup:
     """Names and values, side by side."""
-    return element(
-        "dl", joined(*(joined(element("dt", a), element("dd", b)) for a, b in pairs)), class_="facts"
-    )
+    return element("dl", joined(*(joined(element("dt", a), element("dd", b)) for a, b in pairs)), class_="facts")

@@ -15,12 +15,14 @@ LONGEST = 600
 SIGNS = {"right": "✓", "close": "≈", "partly": "≈", "wrong": "✗"}
 
 
-def user_card(number: int, split: str, rows: Sequence[Row]) -> Markup:
+def user_card(number: int, split: str, rows: Sequence[Row], run: str = "") -> Markup:
     """One user: the profile in words, then a question a task with the answers; the first one is open."""
     statements = list(dict.fromkeys(statement for row in rows for statement in row.profile))
     items = element("ul", *(element("li", said(statement)) for statement in statements))
     profile = element("div", element("h4", "The profile, in words"), items) if statements else None
-    head = element("summary", element("h3", f"User {number}, of the {split_name(split).lower()}"))
+    head = element(
+        "summary", element("h3", f"User {number}, of the {split_name(split).lower()}{f', run {run}' if run else ''}")
+    )
     questions = element("div", *(question(row) for row in rows), class_="questions")
     card = element("details", head, profile, questions, open="" if number == 1 else None)
     return element("article", card)
@@ -39,9 +41,7 @@ def question(row: Row) -> Markup:
 def answer(row: Row, method: str) -> Markup:
     """One method's answer with its verdict as sign, word and colour."""
     verdict = judged(row.task, row.outputs[method], row.target)
-    sign = element(
-        "span", SIGNS[verdict], class_=f"sign {verdict}", title=verdict, role="img", aria_label=verdict
-    )
+    sign = element("span", SIGNS[verdict], class_=f"sign {verdict}", title=verdict, role="img", aria_label=verdict)
     name = element("th", method_name(method), scope="row", class_=method_kind(method))
     return element("tr", name, element("td", sign), element("td", said(row.outputs[method])))
 

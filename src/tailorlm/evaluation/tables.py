@@ -1,126 +1,158 @@
-"""The tables of a run's page: scores, paired differences, users worse off and drift.
+"""The tables of scores: methods by tasks, the papers' averages, differences, and every metric of every task.
 
-Knows nothing of the page around them. Marks are words and signs as well as colours.
+Knows nothing of the page around them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from tailorlm.evaluation.markup import Child, Markup, element
+from tailorlm.evaluation.grids import Cell, Grid, GridRow
 from tailorlm.evaluation.names import (
-    NOT_RANKED,
+    CEILINGS,
     in_order,
     method_kind,
     method_name,
     method_note,
+    plain_name,
     row_name,
     split_heading,
     split_name,
     task_name,
 )
-from tailorlm.evaluation.quantities import DASH, gain, points
+from tailorlm.evaluation.quantities import gain, points
+from tailorlm.evaluation.report_averages import COUNTS, LOWER, columns, metric_name
+from tailorlm.evaluation.report_merge import NEXT_TO
+from tailorlm.evaluation.report_significance import Against
 from tailorlm.evaluation.results import Results
 from tailorlm.evaluation.scores import STYLE
 
-
-def table(title: str, heads: Sequence[Child], rows: Iterable[Markup], class_: str = "") -> Markup:
-    """A titled table in a box of its own that scrolls sideways where the screen is narrow."""
-    top = element("tr", *(element("th", head, scope="col") for head in heads))
-    inner = element("table", element("thead", top), element("tbody", *rows), class_=class_, aria_label=title)
-    box = element("div", inner, class_="scroll", tabindex=0, role="region", aria_label=title)
-    return element("div", element("h3", title), box, class_="panel")
+CLEAR = 0.05
+"""The p-value below which a difference is more than luck."""
 
 
-def score_table(results: Results, split: str) -> Markup:
+def named_row(results: Results, name: str, cells: Iterable[Cell], note: str = "") -> GridRow:
+    """A method's row."""
+    return GridRow(row_name(name, results.few(name)), tuple(cells), method_kind(name), note)
+
+
+def score_table(results: Results, split: str) -> Grid:
     """A row a method with score and interval a task; best and second best marked."""
-    tasks, measured = results.columns(), [n for n in in_order(results.methods) if split in results.methods[n]]
-    ranks = {task: ranked(results, measured, split, task) for task in tasks}
+    tasks, measured = results.columns(), measured_on(results, split)
+    ranks = {task: ranked(results, measured, lambda name, t=task: results.score(name, split, t)) for task in tasks}  # type: ignore[misc]
+    first = {plain_name(name): name for name in reversed(measured)}
     rows = [
-        score_row(results, name, split, {task: ranks[task].get(name, "") for task in tasks})
+        named_row(results, name, (score_cell(results, name, split, task, ranks[task].get(name, "")) for task in tasks),
+                  noted(results, name, split, first[plain_name(name)] == name))
         for name in measured
-    ]
+    ]  # fmt: skip
     caption = f"{split_heading(split, results.users.get(split))}: score from 0 to 100, 95% interval below"
-    return table(caption, ["Method", *map(task_name, tasks)], rows, "scores")
+    return Grid(caption, ("Method", *map(task_name, tasks)), tuple(rows), "scores")
 
 
-def ranked(results: Results, names: Sequence[str], split: str, task: str) -> dict[str, str]:
-    """Which method is best and which 2nd, equal scores alike, among rows that compare."""
-    scores = {name: results.score(name, split, task) for name in names if name not in NOT_RANKED}
-    known = {name: score for name, score in scores.items() if score is not None}
-    top = sorted(set(known.values()), reverse=True)[:2]
+def measured_on(results: Results, split: str) -> list[str]:
+    """The methods with a score on a split."""
+    return [name for name in in_order(results.methods) if split in results.methods[name]]
+
+
+def noted(results: Results, name: str, split: str, told: bool) -> str:
+    """What a method is, where it is to be `told`, and how many of its rows failed."""
+    failed, rows = results.failed(name, split)
+    odd = f" {failed:,} of {rows:,} rows failed: the score is of the others." if failed else ""
+    return ((method_note(name, results.few(name)) if told else "") + odd).strip()
+
+
+def ranked(
+    results: Results, names: Sequence[str], value: Callable[[str], float | None], lower: bool = False
+) -> dict[str, str]:
+    """Which method is best and which 2nd, equal values alike, among rows that compare."""
+    found = {name: value(name) for name in names if comparable(results, name)}
+    known = {name: score for name, score in found.items() if score is not None}
+    top = sorted(set(known.values()), reverse=not lower)[:2]
     return {name: ("best", "2nd")[top.index(score)] for name, score in known.items() if score in top}
 
 
-def score_row(results: Results, name: str, split: str, ranks: dict[str, str]) -> Markup:
-    """One method's cells, its name and what it is in front."""
-    oppu_users = results.users.get("oppu")
-    note = element("small", method_note(name, oppu_users)) if method_note(name) else None
-    cells = [score_cell(results, name, split, task, rank) for task, rank in ranks.items()]
-    return element(
-        "tr", element("th", row_name(name, oppu_users), note, scope="row"), *cells, class_=method_kind(name)
-    )
+def comparable(results: Results, name: str) -> bool:
+    """Whether a row is ranked: not a ceiling, nor one that served some users only."""
+    return plain_name(name) not in CEILINGS and results.few(name) is None
 
 
-def score_cell(results: Results, name: str, split: str, task: str, rank: str) -> Markup:
+def score_cell(results: Results, name: str, split: str, task: str, rank: str) -> Cell:
     """A score, its mark and its interval."""
     score, ends = results.score(name, split, task), results.interval(name, split, task)
-    mark = element("span", rank, class_=f"rank {rank}") if rank else None
-    shown = element("strong", points(score)) if rank == "best" else points(score)
-    below = element("small", f"{points(ends[0])} to {points(ends[1])}") if ends else None
-    return element("td", mark, shown, below)
+    return Cell(points(score), f"{points(ends[0])} to {points(ends[1])}" if ends and score is not None else "", rank)
 
 
-def difference_tables(results: Results) -> list[Markup]:
-    """Paired differences a split: a row a comparison, a cell a task."""
+def average_table(results: Results, split: str) -> Grid | None:
+    """The averages as the papers' tables have them; None where no two tasks have such metrics."""
+    found = columns(results, split)
+    if not found:
+        return None
+    ranks = [ranked(results, list(one.values), one.values.get, one.lower) for one in found]
+    names = in_order({name for one in found for name in one.values})
+    rows = [
+        named_row(results, name, (metric_cell(one.values.get(name), rank.get(name, ""))
+                                  for one, rank in zip(found, ranks, strict=True)))
+        for name in names
+    ]  # fmt: skip
+    heads = (f"{one.title}{' (less is better)' if one.lower else ''}" for one in found)
+    return Grid(f"{split_name(split)}: averages as in the papers' tables", ("Method", *heads), tuple(rows), "averages")
+
+
+def significance_table(
+    results: Results, reference: str, split: str, found: Mapping[str, Mapping[str, Against]]
+) -> Grid | None:
+    """A row a method: its difference from the reference a task, with interval and corrected p."""
+    names = in_order({name for by in found.values() for name in by})
+    rows = [
+        named_row(results, name, (against_cell(found.get(task, {}).get(name)) for task in results.columns()))
+        for name in names
+    ]
+    title = f"{split_name(split)}: points above {method_name(reference)}, 95% interval, p after Holm's correction"
+    return Grid(title, ("Method", *map(task_name, results.columns())), tuple(rows)) if rows else None
+
+
+def against_cell(found: Against | None) -> Cell:
+    """A difference: an arrow up or down where it is more than luck, a tilde where it may be luck."""
+    if found is None:
+        return Cell()
+    kind = "unclear" if found.p_holm >= CLEAR else "right" if found.mean > 0 else "wrong"
+    ends = "" if found.low is None or found.high is None else f"{gain(found.low)} to {gain(found.high)}\n"
+    return Cell(gain(found.mean), f"{ends}p {chance(found.p_holm)}", "", kind)
+
+
+def chance(p: float) -> str:
+    """A p-value in words."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def difference_tables(results: Results, reference: str | None = None) -> list[Grid]:
+    """Paired differences a split: a row a comparison, a cell a task; without those with the `reference`."""
     tables = []
     for split in results.splits():
         rows = [
             difference_row(name, found[split], results.columns())
             for name, found in results.differences.items()
-            if split in found
+            if split in found and reference not in name.split(NEXT_TO)
         ]
         caption = f"{split_name(split)}: difference in points, 95% interval over users"
-        tables += [table(caption, ["Comparison", *map(task_name, results.columns())], rows)] if rows else []
+        tables += [Grid(caption, ("Comparison", *map(task_name, results.columns())), tuple(rows))] if rows else []
     return tables
 
 
-def difference_row(name: str, found: Mapping[str, Mapping[str, float]], tasks: Sequence[str]) -> Markup:
+def difference_row(name: str, found: Mapping[str, Mapping[str, float]], tasks: Sequence[str]) -> GridRow:
     """One comparison; a cell is marked where its interval leaves out zero."""
-    title = " against ".join(method_name(part) for part in name.split(" - "))
-    cells = [difference_cell(found[task]) if task in found else element("td", DASH) for task in tasks]
-    return element("tr", element("th", title, scope="row"), *cells)
+    title = " against ".join(method_name(part) for part in name.split(NEXT_TO))
+    return GridRow(title, tuple(difference_cell(found.get(task)) for task in tasks))
 
 
-def difference_cell(found: Mapping[str, float]) -> Markup:
-    """Mean and interval: an arrow up or down where it is clear of zero, a tilde where it is not."""
-    sign, kind = (
-        ("▲", "right") if found["low"] > 0 else ("▼", "wrong") if found["high"] < 0 else ("~", "unclear")
-    )
-    mark = element("span", sign, class_=f"sign {kind}")
-    return element(
-        "td", mark, gain(found["mean"]), element("small", f"{gain(found['low'])} to {gain(found['high'])}")
-    )
+def difference_cell(found: Mapping[str, float] | None) -> Cell:
+    """Mean and interval."""
+    if found is None:
+        return Cell()
+    kind = "right" if found["low"] > 0 else "wrong" if found["high"] < 0 else "unclear"
+    return Cell(gain(found["mean"]), f"{gain(found['low'])} to {gain(found['high'])}", "", kind)
 
 
-def safety_table(results: Results) -> Markup | None:
-    """Share of users worse off than with the base, a column a split, and drift."""
-    names = in_order({*results.harmed, *results.drift})
-    if not names:
-        return None
-    splits = results.splits()
-    rows = [
-        element(
-            "tr",
-            element("th", row_name(name, results.users.get("oppu")), scope="row"),
-            *(element("td", percent(results.harmed.get(name, {}).get(split))) for split in splits),
-            element("td", f"{results.drift[name]:.4f}" if name in results.drift else DASH),
-        )
-        for name in names
-    ]
-    heads = ["Method", *(f"{split_name(split)}: worse off" for split in splits), "Drift (nats per token)"]
-    return table("Users worse off than with the base model, and drift on neutral prompts", heads, rows)
-
-
-def metric_tables(results: Results) -> list[Markup]:
+def metric_tables(results: Results) -> list[Grid]:
     """What the tasks' own metrics say, a table a task and split: rows are methods, columns metrics."""
     return [
         made
@@ -130,31 +162,25 @@ def metric_tables(results: Results) -> list[Markup]:
     ]
 
 
-def metric_table(results: Results, split: str, task: str) -> Markup | None:
+def metric_table(results: Results, split: str, task: str) -> Grid | None:
     """The metrics of one task on one split, style aside, which is drawn; None where there are none."""
-    found = {name: by.get(split, {}).get(task, {}) for name, by in results.attributes.items()}
-    columns = [
-        name for name in dict.fromkeys(key for row in found.values() for key in row) if name not in STYLE
-    ]
-    if not columns:
+    found = {name: row for name in in_order(results.attributes) if (row := results.metrics(name, split).get(task, {}))}
+    names = [name for name in dict.fromkeys(key for row in found.values() for key in row) if name not in STYLE]
+    if not names:
         return None
+    ranks = {key: ranked(results, list(found), lambda name, k=key: found[name].get(k), key in LOWER)  # type: ignore[misc]
+             for key in names if key not in COUNTS}  # fmt: skip
     rows = [
-        element(
-            "tr", element("th", row_name(name, results.users.get("oppu")), scope="row"), *cells(row, columns)
+        named_row(
+            results, name, (metric_cell(row.get(key), ranks.get(key, {}).get(name, ""), key in COUNTS) for key in names)
         )
-        for name in in_order(found)
-        if (row := found[name])
+        for name, row in found.items()
     ]
-    title = f"{task_name(task)}, {split_name(split).lower()}"
-    return table(title, ["Method", *(column.replace("_", " ") for column in columns)], rows)
+    return Grid(f"{task_name(task)}, {split_name(split).lower()}", ("Method", *map(metric_name, names)), tuple(rows))
 
 
-def cells(row: Mapping[str, float], columns: Sequence[str]) -> list[Markup]:
-    """A cell a metric, three decimals; counts whole."""
-    values = [row.get(column) for column in columns]
-    return [element("td", DASH if value is None else f"{round(value, 3):g}") for value in values]
-
-
-def percent(share: float | None) -> str:
-    """A share 0..1 in percent, or a dash."""
-    return DASH if share is None else f"{100 * share:.1f}%"
+def metric_cell(value: float | None, rank: str = "", count: bool = False) -> Cell:
+    """A number with three decimals, or a whole one where it is a `count`."""
+    if value is None:
+        return Cell()
+    return Cell(f"{value:,.0f}" if count else f"{value:.3f}".replace("-", "\N{MINUS SIGN}"), "", rank)

@@ -22,10 +22,7 @@ def split_lines(results: Results, split: str) -> list[str]:
     """The heading, the columns' names and a line a method that was measured on `split`."""
     tasks = results.tasks()
     rows = [
-        [
-            row_name(method, results.users.get("oppu")),
-            *(points(results.score(method, split, task)) for task in tasks),
-        ]
+        [row_name(method, results.few(method)), *(points(results.score(method, split, task)) for task in tasks)]
         for method in in_order(results.methods)
         if split in results.methods[method]
     ]
@@ -36,8 +33,5 @@ def split_lines(results: Results, split: str) -> list[str]:
 
 def aligned(row: list[str], widths: list[int]) -> str:
     """A row with its first column left and the others right."""
-    cells = [
-        row[0].ljust(widths[0]),
-        *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
-    ]
+    cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
     return "  ".join(cells).rstrip()

@@ -91,7 +91,7 @@ def test_the_page_stands_alone_and_has_every_part(run: Path) -> None:
     parser = checked(page)
     parts = [attributes["id"] for tag, attributes in parser.seen if tag == "section"]
     assert parts == [
-        "targets", "scores", "tasks", "gains", "style", "cost", "examples", "training", "provenance",
+        "targets", "scores", "tasks", "gains", "care", "style", "figures", "cost", "examples", "training", "provenance",
     ]  # fmt: skip
     for text in ("MT-LoRA", "measured on 32 of the unseen users", "+40.8", "a40df45", "✗ not met", "66.0"):
         assert text in page
@@ -156,7 +156,9 @@ def test_metrics_beside_the_score_are_tables(run: Path, results: dict[str, Any])
     results["attributes"]["p2p"]["random"]["rating"] = {"mae": 0.5234, "rmse": 0.8, "unparsable": 3.0}
     results["attributes"]["base"]["random"]["rating"] = {"mae": 1.25}
     metrics = read(with_results(run, results)).split('id="metrics"')[1].split("</section>")[0]
-    assert "<td>0.523</td><td>0.8</td><td>3</td>" in metrics and "<td>1.25</td><td>–</td>" in metrics  # noqa: RUF001
+    ours = metrics.split('class="ours"')[1]
+    assert ">0.523</strong>" in ours and ">0.800</strong>" in ours and "<td>3</td>" in ours
+    assert "1.250</td><td>–</td><td>–</td>" in metrics  # noqa: RUF001
     assert metrics.count("<table") == 1
 
 
@@ -168,7 +170,7 @@ def test_a_long_answer_is_cut_in_sight(run: Path) -> None:
 def test_only_the_methods_are_needed(tmp_path: Path) -> None:
     page = read(with_results(tmp_path, {"methods": {"base": {"random": {"rating": 0.5, "average": 0.5}}}}))
     parts = [attributes["id"] for tag, attributes in checked(page).seen if tag == "section"]
-    assert parts == ["scores", "tasks", "provenance"]
+    assert parts == ["scores", "tasks", "figures", "provenance"]
 
 
 def test_negative_and_empty_gains_have_a_page(run: Path, results: dict[str, Any]) -> None:
@@ -188,7 +190,7 @@ def test_the_report_is_private_and_replaced_whole(run: Path) -> None:
     with pytest.raises(ValueError, match="results.json: no readable JSON"):
         write_report(run)
     assert path.read_text() == before and sorted(run.iterdir()) == sorted(
-        run / name for name in ("answers.jsonl", "report.html", "results.json")
+        run / name for name in ("answers.jsonl", "report.html", "report.md", "results.json")
     )
 
 
@@ -265,4 +267,4 @@ def test_table_lines_are_aligned_and_leave_out_what_was_not_measured(results: di
 
 def test_table_lines_of_other_methods_and_tasks() -> None:
     lines = table_lines({"methods": {"mine": {"time": {"LaMP_4": 0.25, "average": 0.25}}, "base": {}}})
-    assert lines == ["time", "      Lamp 4  Average", "mine    25.0     25.0"]
+    assert lines == ["time", "      Lamp 4", "mine    25.0"]  # the average of one task is the task

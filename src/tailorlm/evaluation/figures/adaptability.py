@@ -1,0 +1,85 @@
+"""What is kept of a task's score when other users' adapters were trained on another task: PRISP figure 7.
+
+Source: PRISP section 4.4 (adaptability); metrics/averages.py.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from tailorlm.evaluation.figure import Figure
+from tailorlm.evaluation.names import TASKS, split_name, task_name
+from tailorlm.evaluation.plots import Axis, Bars, Named
+from tailorlm.evaluation.report_marks import Made
+from tailorlm.evaluation.report_merge import Board
+from tailorlm.evaluation.report_sweep import Member, Series, flattened, source_name, sweep
+from tailorlm.evaluation.results import Scores
+from tailorlm.metrics.averages import KINDS, adaptability, composite, kind_of
+
+SHARE = Axis("% of the score with the task's own users", lambda value: f"{value:.0f}%")
+
+
+def plots(board: Board) -> list[Bars]:
+    """A picture a split; a group a pair of tasks, a bar a method."""
+    series = sweep(board.runs, ("data.train",), tuned)
+    made = []
+    for split in board.results.splits():
+        groups: dict[str, list[Named]] = {}
+        for one in series:
+            for heading, share in ratios(one, split).items():
+                groups.setdefault(heading, []).append(Named(source_name(one.members[0].made), 100 * share, one.kind))
+        if groups:
+            pairs = tuple((heading, tuple(bars)) for heading, bars in sorted(groups.items()))
+            made.append(Bars(f"Adaptability: {split_name(split).lower()}", SHARE, pairs))
+    return made
+
+
+def tuned(made: Made) -> bool:
+    """Whether a method has adapters, which training users decide."""
+    return made.adapter not in ("", "none")
+
+
+def ratios(series: Series, split: str) -> dict[str, float]:
+    """ "source -> target": the share, for each run that trained on another task than it asks."""
+    found = {}
+    for own in series.members:
+        for task, target in metrics(own, split).items():
+            if trained_on(own) == task:
+                for other in series.members:
+                    source = metrics(other, split).get(task)
+                    if other is not own and source is not None and composite(target) > 0:
+                        found[f"{short(trained_on(other))} \N{RIGHTWARDS ARROW} {short(task)}"] = adaptability(
+                            source, target
+                        )
+    return found
+
+
+def metrics(member: Member, split: str) -> dict[str, Scores]:
+    """The metrics of a member's tasks that have PRISP's two."""
+    found: Mapping[str, Scores] = member.run.results.metrics(member.method, split)
+    return {task: scores for task, scores in found.items() if composable(scores)}
+
+
+def composable(scores: Scores) -> bool:
+    """Whether a task's metrics make a composite."""
+    kinds: Sequence[tuple[str, ...]] = [names for names in KINDS.values() if names[0] in scores]
+    return bool(kinds) and all(name in scores for name in KINDS[kind_of(scores)][:2])
+
+
+def trained_on(member: Member) -> str:
+    """The task of the training users, by the name of their file or folder."""
+    said = str(flattened(member.made.about)["data.train"]).rstrip("/").rpartition("/")[2]
+    name = said.partition(".")[0].lower()
+    return name if name in TASKS else said
+
+
+def short(task: str) -> str:
+    """A task's name without what it is about."""
+    return task_name(task).partition(",")[0] if task in TASKS else task
+
+
+FIGURE = Figure(
+    title="Adapting to another task",
+    source="PRISP figure 7",
+    about="Trained on one task's users and asked another task, as a share of the score when trained on its own.",
+    wants="runs of one recipe that ask the same users and differ in `data.train`: the task's own file, and others",
+    plots=plots,
+)

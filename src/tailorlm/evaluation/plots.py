@@ -1,0 +1,134 @@
+"""What a figure shows, as numbers: lines, points or bars on named axes, and the same numbers as a table.
+
+Knows nothing of how it is drawn (plot_drawing.py), of runs or of methods.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tailorlm.evaluation.quantities import DASH, rounded
+
+WIDEST = 12
+"""Columns of a table of numbers at most."""
+Table = tuple[list[str], list[list[str]]]
+"""Heads, and rows with a cell a head."""
+
+
+def plainly(value: float) -> str:
+    """A number in three digits, with a true minus."""
+    return rounded(value).replace("-", "\N{MINUS SIGN}")
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """`told` writes a value. `steps`: values stand evenly apart in the order of `texts`, which names them.
+
+    `rounds` are the values at which a logarithmic axis may have ticks; powers of ten where there are none.
+    """
+
+    label: str
+    told: Callable[[float], str] = plainly
+    scale: Literal["linear", "log", "steps"] = "linear"
+    texts: Mapping[float, str] = field(default_factory=dict)
+    rounds: tuple[float, ...] = ()
+
+    def said(self, value: float) -> str:
+        """A value in words."""
+        return self.texts.get(value) or self.told(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A value at a place, with its interval (or none), in the units of the axes."""
+
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A name with its points from left to right; `kind` is the style's name of the line."""
+
+    name: str
+    points: tuple[Point, ...]
+    kind: str = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Lines on common axes; `mark` is (x, y, text) of a place to point out; `note` says what to know."""
+
+    title: str
+    x: Axis
+    y: Axis
+    lines: tuple[Line, ...]
+    note: str = ""
+    mark: tuple[float, float, str] | None = None
+
+    def table(self) -> Table:
+        """A row a line, a column a place; the other way round where there are many places."""
+        places = sorted({point.x for line in self.lines for point in line.points})
+        heads, names = [self.x.said(place) for place in places], [line.name for line in self.lines]
+        rows = [self._cells(line, places) for line in self.lines]
+        if len(places) > WIDEST:
+            return [self.x.label, *names], [list(row) for row in zip(heads, *rows, strict=True)]
+        return [self.x.label, *heads], [[name, *row] for name, row in zip(names, rows, strict=True)]
+
+    def _cells(self, line: Line, places: Sequence[float]) -> list[str]:
+        found = {point.x: point for point in line.points}
+        return [self._cell(found.get(place)) for place in places]
+
+    def _cell(self, point: Point | None) -> str:
+        if point is None:
+            return DASH
+        if point.low is None or point.high is None:
+            return self.y.said(point.y)
+        return f"{self.y.said(point.y)} ({self.y.said(point.low)} to {self.y.said(point.high)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """Lines of one point each: a name at a place."""
+
+    title: str
+    x: Axis
+    y: Axis
+    lines: tuple[Line, ...]
+    note: str = ""
+
+    def table(self) -> Table:
+        """A row a name."""
+        rows = [[line.name, self.x.said(line.points[0].x), self.y.said(line.points[0].y)] for line in self.lines]
+        return ["", self.x.label, self.y.label], rows
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A bar: what it is, its value, and the style's name."""
+
+    name: str
+    value: float
+    kind: str = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Bars from zero (or dots, on a log scale) under the heading of their group."""
+
+    title: str
+    axis: Axis
+    groups: tuple[tuple[str, tuple[Named, ...]], ...]
+    note: str = ""
+
+    def table(self) -> Table:
+        """A row a name, a column a group."""
+        names = list(dict.fromkeys(bar.name for _, bars in self.groups for bar in bars))
+        found = {(heading, bar.name): self.axis.said(bar.value) for heading, bars in self.groups for bar in bars}
+        rows = [[name, *(found.get((heading, name), DASH) for heading, _ in self.groups)] for name in names]
+        return ["", *(heading or self.axis.label for heading, _ in self.groups)], rows
+
+
+Plot = Lines | Scatter | Bars

@@ -1,0 +1,52 @@
+"""The figures that runs hold, drawn, each with its numbers as a table; and those that they do not hold.
+
+Knows no figure by name. Source: issue 4 (figures of the papers).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tailorlm.evaluation.figure import Figure, figures
+from tailorlm.evaluation.grids import Cell, Grid, GridRow, html
+from tailorlm.evaluation.markup import Markup, element
+from tailorlm.evaluation.plot_drawing import drawn
+from tailorlm.evaluation.plots import Plot
+from tailorlm.evaluation.report_merge import Board
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A figure with its pictures' numbers; none where the runs do not hold it."""
+
+    figure: Figure
+    plots: tuple[Plot, ...]
+
+
+def shown(board: Board) -> list[Shown]:
+    """All figures, with what the runs hold of each."""
+    return [Shown(figure, tuple(figure.plots(board))) for figure in figures()]
+
+
+def grid(plot: Plot) -> Grid:
+    """A picture's numbers."""
+    heads, rows = plot.table()
+    return Grid(plot.title, tuple(heads), tuple(GridRow(row[0], tuple(map(Cell, row[1:]))) for row in rows))
+
+
+def markup(one: Shown) -> Markup:
+    """A figure with its pictures and, to be opened, their numbers."""
+    title = element("h3", one.figure.title, " ", element("small", f"the counterpart of {one.figure.source}"))
+    pictures = element("div", *map(picture, one.plots), class_="charts")
+    numbers = element("details", element("summary", "The numbers"), *(html(grid(plot)) for plot in one.plots))
+    return element("div", title, element("p", one.figure.about), pictures, numbers, class_="paper")
+
+
+def picture(plot: Plot) -> Markup:
+    """A picture with its title above and its note below."""
+    note = element("p", plot.note, class_="note") if plot.note else None
+    return element("figure", element("figcaption", element("h4", plot.title)), drawn(plot), note)
+
+
+def missing(found: Sequence[Shown]) -> list[tuple[str, str]]:
+    """(title, what would make it) of the figures that the runs do not hold."""
+    return [(f"{one.figure.title} ({one.figure.source})", one.figure.wants) for one in found if not one.plots]

@@ -1,0 +1,152 @@
+"""Several runs as one comparison: a method that is the same in all of them is one row, another a row a run.
+
+Methods of different tasks or splits are put together into one row; where two runs say something different of the same
+method, split and task, the rows are named METHOD @ RUN. Knows nothing of pages. Source: issue 4 (report).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from tailorlm.evaluation.names import OF_RUN
+from tailorlm.evaluation.report_marks import Key
+from tailorlm.evaluation.report_run import Run
+from tailorlm.evaluation.results import OBJECTS, Results
+from tailorlm.evaluation.table import AVERAGE
+
+V = TypeVar("V")
+Scores = Mapping[tuple[str, str], Mapping[Key, float]]
+NEXT_TO = " - "
+"""Between the two methods of a difference."""
+TIMES, PAIRS = ("seconds", "methods", "cumulative", "break_even"), {"break_even": "differences"}
+
+
+@dataclass(frozen=True)
+class Board:
+    """Runs as one: `results` and `scores` (by method and split) have the rows' names; `named` (run, method) -> row."""
+
+    runs: Sequence[Run]
+    results: Results
+    scores: Scores
+    named: Mapping[tuple[str, str], str]
+
+
+def board(runs: Sequence[Run]) -> Board:
+    """The runs (at least one) together."""
+    if len(runs) == 1:
+        methods = {(runs[0].name, name): name for name in known(runs[0])}
+        return Board(runs, runs[0].results, runs[0].marks.scores, methods)
+    named = {(run.name, name): title(runs, run, name) for run in runs for name in known(run)}
+    return Board(runs, merged(runs, named), scores(runs, named), named)
+
+
+def known(run: Run) -> list[str]:
+    """The methods of a run, also those that only failed."""
+    return list(dict.fromkeys((*run.results.methods, *run.results.failures, *(name for name, _ in run.marks.scores))))
+
+
+def title(runs: Sequence[Run], run: Run, name: str) -> str:
+    """A method's own name where no run says anything else of it, else with the run's name."""
+    having = [one for one in runs if name in known(one)]
+    if all(agree(one, other, name) for place, one in enumerate(having) for other in having[:place]):
+        return name
+    return f"{name}{OF_RUN}{run.name.replace(NEXT_TO, '-')}"
+
+
+def agree(one: Run, other: Run, name: str) -> bool:
+    """Whether two runs measured a method on different things, or to the same numbers."""
+    a, b = (run.results.methods.get(name, {}) for run in (one, other))
+    same = {(split, task) for split in a.keys() & b.keys() for task in a[split].keys() & b[split].keys()}
+    if not a or not b or bool(one.results.failures.get(name)) != bool(other.results.failures.get(name)):
+        return False
+    return all(task == AVERAGE or abs(a[split][task] - b[split][task]) < 1e-12 for split, task in same)
+
+
+def scores(runs: Sequence[Run], named: Mapping[tuple[str, str], str]) -> dict[tuple[str, str], dict[Key, float]]:
+    """The scores of all runs' examples under the rows' names."""
+    found: dict[tuple[str, str], dict[Key, float]] = {}
+    for run in runs:
+        for (method, split), marks in run.marks.scores.items():
+            found.setdefault((named[run.name, method], split), {}).update(marks)
+    return found
+
+
+def merged(runs: Sequence[Run], named: Mapping[tuple[str, str], str]) -> Results:
+    """The runs' results as one."""
+    parts: dict[str, list[Mapping[str, Any]]] = {name: [] for name in (*OBJECTS, "methods")}
+    for run in runs:
+        own = {name: title for (of, name), title in named.items() if of == run.name}
+        for name, found in parts.items():
+            found.append(renamed(name, getattr(run.results, name), own))
+    whole: dict[str, Any] = {name: together(found) for name, found in parts.items()}
+    whole["users"] = agreed([run.results.users for run in runs], parts["users"])
+    whole["targets"] = [target | {"what": f"{run.name}: {target['what']}"} for run in runs for target in each(run)]
+    return averaged(Results(provenance={}, **whole), [run.results for run in runs])
+
+
+def each(run: Run) -> list[dict[str, Any]]:
+    """The targets of a run."""
+    return [dict(target) for target in run.results.targets]
+
+
+def renamed(part: str, found: Mapping[str, Any], own: Mapping[str, str]) -> dict[str, Any]:
+    """A part of a run's results under the rows' names, wherever methods stand in it."""
+    if part == "timing":
+        return {key: renamed(PAIRS.get(key, key), found[key], own) for key in TIMES if key in found}
+    if part == "same_users":  # of each run's own few users
+        return {}
+    if part == "differences":
+        return {NEXT_TO.join(own.get(name, name) for name in pair.split(NEXT_TO)): by for pair, by in found.items()}
+    return {own.get(name, name): value for name, value in found.items()}
+
+
+def together(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Tables one over another at any depth; of two values the first one stays."""
+    made: dict[str, Any] = {}
+    for table in found:
+        for name, value in table.items():
+            old = made.get(name)
+            both = isinstance(old, Mapping) and isinstance(value, Mapping)
+            made[name] = together([old, value]) if both else made.get(name, value)  # type: ignore[list-item]
+    return made
+
+
+def agreed(users: Sequence[Mapping[str, int]], parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """Numbers of users of which all runs that have them say the same."""
+    every = together(parts)
+    return {
+        name: count for name, count in every.items() if all(one.get(name, count) == count for one in (*users, *parts))
+    }
+
+
+def averaged(results: Results, runs: Sequence[Results]) -> Results:
+    """Averages over all tasks of a split, for methods that have them all; an interval only where a run has it so."""
+    tasks = {split: tasks_of(results, split) for split in results.splits()}
+    methods = {
+        name: {split: average(found, tasks[split]) for split, found in by.items()}
+        for name, by in results.methods.items()
+    }
+    whole = {split for split in tasks if all(tasks_of(run, split) in ([], tasks[split]) for run in runs)}
+    intervals, gaps = (
+        {name: without(by, whole) for name, by in part.items()} for part in (results.intervals, results.differences)
+    )
+    return replace(results, methods=methods, intervals=intervals, differences=gaps)
+
+
+def tasks_of(results: Results, split: str) -> list[str]:
+    """The tasks of a split that any method has, sorted."""
+    return sorted({task for by in results.methods.values() for task in by.get(split, {}) if task != AVERAGE})
+
+
+def average(found: Mapping[str, float], tasks: Sequence[str]) -> dict[str, float]:
+    """A method's scores of a split, with their average where it has all tasks."""
+    own = {task: score for task, score in found.items() if task != AVERAGE}
+    return own | ({AVERAGE: sum(own.values()) / len(own)} if sorted(own) == list(tasks) else {})
+
+
+def without(by: Mapping[str, Mapping[str, V]], whole: set[str]) -> dict[str, dict[str, V]]:
+    """Values by split and task without the averages of splits that no run has in whole."""
+    return {
+        split: {task: value for task, value in found.items() if split in whole or task != AVERAGE}
+        for split, found in by.items()
+    }
