@@ -43,6 +43,7 @@ test-slow: $(STAMP) ## the slow tests
 
 lint: $(STAMP) ## ruff
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 types: $(STAMP) ## mypy, strict on src
 	$(BIN)/mypy

@@ -127,9 +127,7 @@ def _put(table: Mapping[str, Any], path: list[str], value: Any, said: str) -> di
     if rest and not isinstance(old, Mapping | None):
         raise ValueError(f"{said}: {key} is a value in the recipe, not a table")
     if not rest and isinstance(old, Mapping) != isinstance(value, Mapping) and old is not None:
-        raise ValueError(
-            f"{said}: {key} is a {'table' if isinstance(old, Mapping) else 'value'} in the recipe"
-        )
+        raise ValueError(f"{said}: {key} is a {'table' if isinstance(old, Mapping) else 'value'} in the recipe")
     return {**table, key: _put(old or {}, rest, value, said) if rest else value}
 
 
@@ -157,9 +155,7 @@ def _convert(value: Any, kind: Any, where: str) -> Any:
         return _several(value, origin or kind, inner, where)
     if kind is dict or origin in (dict, Mapping):
         table = _checked(value, isinstance(value, Mapping), kind, where)
-        return {
-            key: _convert(item, inner[1] if inner else Any, _at(where, key)) for key, item in table.items()
-        }
+        return {key: _convert(item, inner[1] if inner else Any, _at(where, key)) for key, item in table.items()}
     if is_dataclass(kind):
         return settings(kind, _checked(value, isinstance(value, Mapping), kind, where), where)  # type: ignore[arg-type]
     return _plain(value, kind, where)

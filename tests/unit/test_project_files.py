@@ -10,7 +10,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 UNPINNED = {"trackers"}  # conflict with the tested versions: docs/decisions.md
 
 
-
 def lines(name: str) -> list[str]:
     return [line for line in (ROOT / name).read_text().splitlines() if line and not line.startswith("#")]
 

@@ -228,12 +228,9 @@ def test_a_type_that_no_recipe_can_hold_is_the_programmers_mistake():
 
 
 def test_dumped_settings_read_back():
-    made = Training(
-        5, 1e-5, Warmup(0.5), weights={"a b": 1.0}, notes=[1], mix='q"uo\\te\n', any={"x": [{"y": 1}]}
-    )
+    made = Training(5, 1e-5, Warmup(0.5), weights={"a b": 1.0}, notes=[1], mix='q"uo\\te\n', any={"x": [{"y": 1}]})
     assert (
-        settings(Training, {key: value for key, value in tomllib.loads(dump(made)).items() if key != "inner"})
-        == made
+        settings(Training, {key: value for key, value in tomllib.loads(dump(made)).items() if key != "inner"}) == made
     )
     assert "early" not in dump(made)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tailorlm.assembly.fitting import fit
 from tailorlm.assembly.profilers import Profilers
+from tailorlm.assembly.store import bare
 from tailorlm.data.records import Interaction, User
 from tailorlm.methods.source import Profiler
 from tailorlm.profiles.profile import Profile
@@ -32,11 +33,12 @@ class Remembered:
         self._places: dict[Key, tuple[int, float]] = {}
         self._texts: dict[str, str] = {}
         self._near: dict[str, User] = {}
+        self._digests: dict[str, bytes] = {}
         self.spared = 0.0
 
     def meet(self, users: Sequence[User]) -> None:
         """These users' profiles are asked for next: they are made together, with the texts that came with them."""
-        self._near = {user.id: user for user in users}
+        self._near, self._digests = {user.id: user for user in users}, {}
         for user in users:
             self._texts.pop(user.id, None)
             if user.profile is not None:
@@ -89,11 +91,20 @@ class Remembered:
         found: Profile = pickle.load(self._file)
         return found
 
-    @staticmethod
-    def _key(user: User, task: str | None) -> Key:
-        # The same content may pickle in two ways (shared strings): it is then made twice, and never mixed up.
-        said = pickle.dumps((user.history, user.profile), pickle.HIGHEST_PROTOCOL)
-        return user.id, task, hashlib.blake2b(said, digest_size=16).digest()
+    def _key(self, user: User, task: str | None) -> Key:
+        if self._near.get(user.id) != user:
+            return user.id, task, digest(user)
+        if user.id not in self._digests:
+            self._digests[user.id] = digest(user)
+        return user.id, task, self._digests[user.id]
+
+
+def digest(user: User) -> bytes:
+    """Of a user's history and profile text. The same content may pickle in two ways (strings that are shared or not):
+    its profile is then made twice, and never mixed up.
+    """
+    said = pickle.dumps(bare(user), pickle.HIGHEST_PROTOCOL)
+    return hashlib.blake2b(said, digest_size=16).digest()
 
 
 class Fitted:

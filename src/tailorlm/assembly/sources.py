@@ -127,7 +127,7 @@ class Shared:
 
     def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
         """The one adapter, the same for each user."""
-        return Roster(self.shared, {(user.id, None): 0 for user in users})
+        return Roster(self.shared, {(user.id, None): 0 for user in users}, shared=True)
 
     def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]:
         """The one adapter for every request (N)."""

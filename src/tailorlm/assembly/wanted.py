@@ -14,6 +14,7 @@ from tailorlm.assembly.compared import Compared, compared, nearest
 from tailorlm.assembly.recipes import Recipe, plain, seeded
 from tailorlm.assembly.splitting import asked
 from tailorlm.assembly.variants import over
+from tailorlm.methods.source import Needs
 from tailorlm.plugins import find, names
 from tailorlm.recipe import settings as filled
 
@@ -53,6 +54,16 @@ def wanted(recipe: Recipe, row: Compared, seed: int | None = None) -> Wanted:
 def standard(recipe: Recipe, adapter: str) -> Wanted:
     """The source as `tailor train` makes it: the recipe's own settings, start and seed."""
     return _wanted(recipe, Compared(name=adapter, adapter=adapter), {}, (), 0)
+
+
+def needs(source: Wanted) -> Needs:
+    """What the source must be given, with all that the sources need which it begins at."""
+    module = find("methods", source.adapter)
+    own: Needs = module.needs(source.settings) if hasattr(module, "needs") else module.NEEDS
+    if source.start is None:
+        return own
+    before = needs(source.start)
+    return Needs(**{one.name: getattr(own, one.name) or getattr(before, one.name) for one in fields(Needs)})
 
 
 def context_settings(recipe: Recipe, row: Compared) -> Any:

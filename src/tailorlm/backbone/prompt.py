@@ -14,8 +14,7 @@ from tailorlm.backbone.rows import Row
 
 Messages = list[dict[str, str]]
 PLAIN_TEMPLATE = (
-    "{% for m in messages %}{{ m['content'] }}"
-    "{{ eos_token if m['role'] == 'assistant' else '\\n' }}{% endfor %}"
+    "{% for m in messages %}{{ m['content'] }}{{ eos_token if m['role'] == 'assistant' else '\\n' }}{% endfor %}"
 )
 """For models without a chat template: set `tokenizer.chat_template` to it, or to one of your own."""
 
@@ -50,9 +49,7 @@ def encode_prompt(tokenizer: Any, prompt: Prompt | Messages, max_tokens: int) ->
     return ids
 
 
-def encode_row(
-    tokenizer: Any, prompt: Prompt | Messages, completion: str, max_tokens: int, id: str = ""
-) -> Row:
+def encode_row(tokenizer: Any, prompt: Prompt | Messages, completion: str, max_tokens: int, id: str = "") -> Row:
     """The prompt, the completion and the end-of-turn token as one row of at most `max_tokens`.
 
     The completion is kept whole. Raises ValueError if it leaves no room for the prompt.

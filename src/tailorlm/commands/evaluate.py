@@ -5,7 +5,7 @@ Source: issue 2 sections 3 and 4; issue 4 (runner).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,12 @@ from tailorlm.assembly.population import Population, nearest, population
 from tailorlm.assembly.recipes import Recipe, read
 from tailorlm.assembly.remembered import Remembered
 from tailorlm.assembly.sources import Sources
-from tailorlm.assembly.wanted import check_rows, wanted
+from tailorlm.assembly.wanted import check_rows, needs, wanted
 from tailorlm.commands.faults import line_of
 from tailorlm.commands.places import new_folder
 from tailorlm.commands.quiet import no_bars_of_loading
 from tailorlm.commands.result import FAILED, OK, Result, counted, tell
-from tailorlm.commands.training import out_of
+from tailorlm.commands.training import out_of, said
 from tailorlm.data.records import User
 from tailorlm.evaluation import runner
 from tailorlm.evaluation.floors import common_answers
@@ -120,17 +120,19 @@ def answer(work: Work) -> None:
         with progress(plan.total(), Console(stderr=True)) as show:
             runner.run(plan, work.desk.reason, show)
     except KeyboardInterrupt as stopped:
-        raise KeyboardInterrupt(f"{stopped} The same command with --resume goes on.".strip()) from None
+        raise KeyboardInterrupt(said(stopped, work.folder)) from None
 
 
 def summed_up(work: Work, found: Mapping[str, Mapping[str, Found]]) -> dict[str, Any]:
     """What results.json holds."""
     recipe, train = work.recipe, work.population.train
-    once = {row.name: work.sources.seconds(wanted(recipe, row, seeds(recipe)[0])) for row in compared(recipe.eval)}
+    used = {row.name: wanted(recipe, row, seeds(recipe)[0]) for row in compared(recipe.eval)}
+    once = {name: work.sources.seconds(source) for name, source in used.items()}
     made = results(work.plan, found, once, recipe.eval.resamples, recipe.seed)
     made["users"]["train"] = len(train) + len(work.population.held)
     return {
         **made,
+        "needs": {name: asdict(needs(source)) for name, source in used.items()},
         "profiles_not_used_in_whole": len(work.sources.notes()),
         "seeds": list(seeds(recipe)),
         "limit": recipe.eval.limit,

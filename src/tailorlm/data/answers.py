@@ -37,10 +37,7 @@ def split(answers: Iterable[Answer], faults: Faults) -> Dataset:
             rows.setdefault(name, []).append(item)
         else:
             faults.add(place, "profile", f"not the description of the user's first row (user {name})")
-    users = {
-        name: User(name, tuple(items[: asked_from(len(items))]), profiles[name])
-        for name, items in rows.items()
-    }
+    users = {name: User(name, tuple(items[: asked_from(len(items))]), profiles[name]) for name, items in rows.items()}
     return Dataset(users, tuple(query for name, items in rows.items() for query in _queries(name, items)))
 
 

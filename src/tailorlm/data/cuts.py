@@ -51,7 +51,5 @@ def _checked(user: User, cut: Cut) -> int:
     if cut.user_id != user.id:
         raise ValueError(f"a cut of user {cut.user_id!a} was used on user {user.id!a}")
     if not 0 <= cut.position < len(user.history):
-        raise ValueError(
-            f"cut at {cut.position} of user {user.id!a}; their history has {len(user.history)} items"
-        )
+        raise ValueError(f"cut at {cut.position} of user {user.id!a}; their history has {len(user.history)} items")
     return cut.position

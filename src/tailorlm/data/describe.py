@@ -85,9 +85,7 @@ class Tally:
             self.query_labels[task].add(query.target)
 
 
-def describe(
-    source: Dataset | Iterable[tuple[User, Sequence[Example]]], report: Report | None = None
-) -> Described:
+def describe(source: Dataset | Iterable[tuple[User, Sequence[Example]]], report: Report | None = None) -> Described:
     """Counts and lengths of a dataset or a stream of users; `report` is the one that reading the stream
     fills.
 

@@ -62,9 +62,7 @@ def cells(line: str) -> list[str]:
 def _header(row: list[str], place: Place) -> list[str]:
     missing = [name for name in NEEDED if row.count(name) != 1]
     if missing:
-        raise DataError(
-            Problem(place.file, place.line, missing[0], f"the header has to have {', '.join(NEEDED)} once")
-        )
+        raise DataError(Problem(place.file, place.line, missing[0], f"the header has to have {', '.join(NEEDED)} once"))
     return row
 
 

@@ -114,9 +114,7 @@ def _write(out: TextIO, pairs: Iterable[tuple[User, Sequence[Example]]]) -> int:
             out.write(_line(user, tuple(asked)) + "\n")
             for seen, id in [(users, user.id), *((queries, query.id) for query in asked)]:
                 if seen.first(id, count) is not None:
-                    raise ValueError(
-                        f"two users or two queries have the id {id}: the file could not be read back"
-                    )
+                    raise ValueError(f"two users or two queries have the id {id}: the file could not be read back")
     finally:
         users.close()
         queries.close()

@@ -33,9 +33,7 @@ def read_user(line: Mapping[str, object], complain: Complain, note: Note) -> tup
     profile = optional(line.get("profile"), "profile")
     asked = items([] if line.get("queries") is None else line["queries"], "queries")
     note_others(line, USER_KEYS, "", note)
-    history = read_history(
-        required(line, "history", "history"), "history", partial(_item, note), complain, note
-    )
+    history = read_history(required(line, "history", "history"), "history", partial(_item, note), complain, note)
     user = User(name, history, profile)
     return user, _queries(asked, user, complain, note)
 
@@ -44,9 +42,7 @@ def read_item(item: Mapping[str, object], field: str) -> Interaction:
     """One interaction; FieldError where a field breaks a rule. `field` is the prefix of names in messages."""
     said = text(required(item, "input", f"{field}input"), f"{field}input")
     given = text(required(item, "output", f"{field}output"), f"{field}output")
-    return interaction(
-        said, given, moment(item.get("time"), f"{field}time"), _task(item, field), f"{field}output"
-    )
+    return interaction(said, given, moment(item.get("time"), f"{field}time"), _task(item, field), f"{field}output")
 
 
 def write_user(user: User, queries: tuple[Example, ...]) -> dict[str, object]:

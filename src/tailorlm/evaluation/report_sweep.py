@@ -5,6 +5,7 @@ alone, whatever run or row of a recipe they are from, are points of one line. Kn
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -17,11 +18,13 @@ from tailorlm.evaluation.report_run import Run
 ASIDE = ("seed", "*.seed", "batch", "users_at_once", "base.device", "encoder.cache", "data.on_error")
 """Settings that make no other method."""
 Flat = Mapping[str, Any]
+Swept = Callable[[Run, Flat], tuple[Any, Sequence[str]] | None]
+"""(run, settings by path) -> the value of what is swept, and the paths of all settings that go with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A method of a run at one value of the swept setting."""
+    """A method of a run at one value of what is swept."""
 
     run: Run
     method: str
@@ -31,25 +34,82 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Members of one kind, by value: at least two different ones."""
+    """Members of one kind, by value."""
 
     name: str
     kind: str
     members: tuple[Member, ...]
 
 
-def sweep(runs: Sequence[Run], patterns: Sequence[str], of: Callable[[Made], bool] = lambda made: True) -> list[Series]:
-    """The series of a setting, whose path matches one of `patterns` (the first that does); of several members with
-    one value the first stays."""
+def alike(member: Member, paths: Sequence[str]) -> str:
+    """A text that is the same for methods that differ in the settings `paths` alone, asked of as many users."""
+    flat = flattened(member.made.about)
+    kept = {
+        path: value
+        for path, value in flat.items()
+        if path not in paths and not any(fnmatchcase(path, pattern) for pattern in ASIDE)
+    }
+    return json.dumps([member.made.adapter, member.made.context, kept, asked(member.run)], sort_keys=True)
+
+
+def namesake(member: Member, paths: Sequence[str]) -> str:
+    """A text that is the same for methods of one name, source, context and model, asked of as many users."""
+    base = member.made.about.get("base")
+    named = [member.method, member.made.adapter, member.made.context, base, asked(member.run)]
+    return json.dumps(named, sort_keys=True)
+
+
+def asked(run: Run) -> dict[str, Any]:
+    """How many users were asked, and on which tasks, by split."""
+    methods = run.results.methods.values()
+    return {
+        split: [run.results.users.get(split), sorted({task for by in methods for task in by.get(split, {})})]
+        for split in run.results.splits()
+    }
+
+
+def sweep(
+    runs: Sequence[Run], swept: Swept, of: Callable[[Made], bool] = lambda made: bool(made.adapter),
+    same: Callable[[Member, Sequence[str]], str] = alike, least: int = 2,
+) -> list[Series]:  # fmt: skip
+    """The series, of `least` values or more, of methods that `of` takes; of members with one value the first stays."""
     found: dict[str, list[Member]] = {}
     for run in runs:
         for method, made in run.marks.made.items():
-            flat = flattened(made.about)
-            paths = matching(flat, patterns)
-            if paths and of(made):
-                found.setdefault(alike(run, made, flat, paths), []).append(Member(run, method, made, flat[paths[0]]))
+            said = swept(run, flattened(made.about)) if of(made) else None
+            if said is not None:
+                member = Member(run, method, made, said[0])
+                found.setdefault(same(member, said[1]), []).append(member)
     series = [distinct(members) for members in found.values()]
-    return named([members for members in series if len(members) > 1])
+    return named([members for members in series if len(members) >= least])
+
+
+def setting(*patterns: str) -> Swept:
+    """What is swept is the setting whose path matches the first of `patterns` that matches any."""
+
+    def swept(run: Run, flat: Flat) -> tuple[Any, Sequence[str]] | None:
+        for pattern in patterns:
+            paths = [path for path, value in flat.items() if fnmatchcase(path, pattern) and value is not None]
+            if paths:
+                return flat[paths[0]], paths
+        return None
+
+    return swept
+
+
+def folder(name: str) -> Swept:
+    """What is swept is the number in the folder's name, NAME_NUMBER: of runs that differ in their users alone."""
+
+    def swept(run: Run, flat: Flat) -> tuple[Any, Sequence[str]] | None:
+        found = re.fullmatch(rf"{name}_([0-9]+)", run.folder.resolve().name)
+        return (int(found[1]), ()) if found else None
+
+    return swept
+
+
+def either(*ways: Swept) -> Swept:
+    """What the first of several ways finds."""
+    return lambda run, flat: next((found for way in ways if (found := way(run, flat)) is not None), None)
 
 
 def flattened(about: Mapping[str, Any], where: str = "") -> dict[str, Any]:
@@ -59,26 +119,6 @@ def flattened(about: Mapping[str, Any], where: str = "") -> dict[str, Any]:
         path = f"{where}{name}"
         flat |= flattened(value, f"{path}.") if isinstance(value, Mapping) else {path: value}
     return flat
-
-
-def matching(flat: Flat, patterns: Sequence[str]) -> list[str]:
-    """The paths of the first pattern that matches any."""
-    for pattern in patterns:
-        paths = [path for path, value in flat.items() if fnmatchcase(path, pattern) and value is not None]
-        if paths:
-            return paths
-    return []
-
-
-def alike(run: Run, made: Made, flat: Flat, swept: Sequence[str]) -> str:
-    """A text that is the same for methods that differ in the swept setting alone, asked of as many users."""
-    kept = {
-        path: value
-        for path, value in flat.items()
-        if path not in swept and not any(fnmatchcase(path, pattern) for pattern in ASIDE)
-    }
-    users = {split: run.results.users.get(split) for split in run.results.splits()}
-    return json.dumps([made.adapter, made.context, kept, users], sort_keys=True)
 
 
 def distinct(members: Sequence[Member]) -> list[Member]:

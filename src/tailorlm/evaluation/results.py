@@ -7,7 +7,7 @@ Source: issue 2 section 3 and issue 4 (results.json).
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ class Results:
     """The fields of `results.json`; scores are shares 0..1, `methods[name][split][task]`.
 
     `users` are numbers of users by split, of `train`, and of methods that served some of a split only.
-    `gradient_norms[method]` is a list of steps, each a list of layers: the norm of B's gradient, mean over users.
+    `made[method]` is (source, context), where the rows say it. `gradient_norms[method]` is a list of steps, each a
+    list of layers: the norm of B's gradient, mean over users.
     """
 
     methods: Mapping[str, Mapping[str, Scores]]
@@ -40,6 +41,7 @@ class Results:
     curves: Mapping[str, list[Mapping[str, float]]]
     targets: list[Mapping[str, Any]]
     provenance: Mapping[str, Any]
+    made: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def splits(self) -> list[str]:
         """The splits that any method has: `random` first, then `ood`, then others by name."""

@@ -6,7 +6,7 @@ is the mean over them. Source: issue 2 section 3 (results.json); issue 4 (measur
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -17,7 +17,6 @@ from tailorlm.evaluation.rows import Row, read_part
 from tailorlm.evaluation.runner_costs import Costs, break_evens, cumulative
 from tailorlm.evaluation.scores import Answer
 from tailorlm.evaluation.table import difference, harmed, intervals, key, summary
-from tailorlm.plugins import find
 
 COMPARED = (
     ("p2p", "base"), ("p2p", "mt_lora"), ("p2p", "p2p_shuffled"), ("p2p", "floor_user"), ("mt_lora", "base"),
@@ -104,7 +103,6 @@ def results(
         },
         "queries": sum(sum(store.asked.values()) for store in plan.splits.values()),
         "timing": timing(plan, found, once),
-        "needs": needs(plan),
         "failures": failed(found),
     }
 
@@ -170,12 +168,6 @@ def timing(plan: Plan, found: Mapping[str, Mapping[str, Found]], once: Mapping[s
         "cumulative": cumulative(costs, len(plan.splits[split])),
         "break_even": break_evens(costs),
     }
-
-
-def needs(plan: Plan) -> dict[str, dict[str, bool]]:
-    """What each method must be given."""
-    methods = [method for way in plan.ways for method in way.methods if method.adapter]
-    return {method.name: asdict(find("methods", method.adapter).NEEDS) for method in methods}
 
 
 def failed(found: Mapping[str, Mapping[str, Found]]) -> dict[str, dict[str, Any]]:

@@ -4,7 +4,6 @@ Knows nothing of files or of which source or context it is. A user who cannot be
 asked, fails alone. Source: design section 2 (a personalisation is an adapter source times a context).
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,19 +21,11 @@ from tailorlm.methods.source import AdapterSource, Roster
 
 @dataclass(frozen=True)
 class Enrolled:
-    """Users who were enrolled together, and what that took. `shared`: places of adapters that several of them have."""
+    """Users who were enrolled together, and what that took."""
 
     users: frozenset[str]
     roster: Roster
     taken: Taken
-    shared: frozenset[int]
-
-    @staticmethod
-    def of(users: Sequence[User], roster: Roster, taken: Taken) -> "Enrolled":
-        """The users with their roster."""
-        owners = Counter(place for _, place in {(user, place) for (user, _), place in roster.place.items()})
-        shared = frozenset(place for place, count in owners.items() if count > 1)
-        return Enrolled(frozenset(user.id for user in users), roster, taken, shared)
 
 
 class Sourced:
@@ -51,18 +42,20 @@ class Sourced:
     def rows(self, chunk: Chunk, cells: Sequence[Cell]) -> Iterator[tuple[Cell, list[Row]]]:
         """Each cell's rows, in the order of the chunk's queries."""
         prepared = self.prepare()
-        source = prepared.source
         prepared.profile.change = altered(self.control, self.seed)
-        pieces = self.enrolled(source, chunk)
-        self.desk.profile.meet(list(chunk.users.values()))
-        for cell in cells:
-            asked = chunk.of_task[cell.task]
-            found = {
-                (row.user_id, row.example_id): row
-                for piece in pieces
-                for row in self.piece_rows(source, chunk, cell, piece, asked)
-            }
-            yield cell, [found[query.user_id, query.id] for query in asked]
+        try:
+            pieces = self.enrolled(prepared.source, chunk)
+            self.desk.profile.meet(list(chunk.users.values()))
+            for cell in cells:
+                asked = chunk.of_task[cell.task]
+                found = {
+                    (row.user_id, row.example_id): row
+                    for piece in pieces
+                    for row in self.piece_rows(prepared.source, chunk, cell, piece, asked)
+                }
+                yield cell, [found[query.user_id, query.id] for query in asked]
+        finally:
+            prepared.profile.change = altered("", self.seed)  # another row may begin at this source
 
     def enrolled(self, source: AdapterSource, chunk: Chunk) -> list[Tried[User, Enrolled]]:
         """The chunk's users, together as far as they can be."""
@@ -73,7 +66,7 @@ class Sourced:
 
         def enrol(users: Sequence[User]) -> Enrolled:
             try:
-                return Enrolled.of(users, *desk.timed(lambda: source.enrol(users, tasks)))
+                return Enrolled(frozenset(user.id for user in users), *desk.timed(lambda: source.enrol(users, tasks)))
             except BaseException:
                 if source.injector is not None:
                     source.injector.clear()  # what training had put into the model would answer for others
@@ -111,14 +104,15 @@ class Sourced:
         (prompts, (adapters, index)), taken = desk.timed(
             lambda: (desk.prompts(shown, queries, chunk.users), source.adapters(queries, enrolled.roster))
         )
-        kept = enrolled.roster.adapters is not None  # an adapter a query is kept of nobody
+        # An adapter a query is kept of nobody, and one that all share is nobody's own.
+        kept = enrolled.roster.adapters is not None and not enrolled.roster.shared
         made = desk.generate(prompts, adapters, index, source.injector, desk.bench.task_of(cell.task))
         size, share = bytes_of(adapters), taken.seconds / len(queries)
         return [
             {
                 "output": one.text, "prompt_tokens": one.prompt_tokens, "new_tokens": one.new_tokens,
                 "context_tokens": tokens, "seconds": one.seconds + share, "adapter_bytes": size if place >= 0 else 0,
-                "kept_bytes": size if kept and place >= 0 and place not in enrolled.shared else 0,
+                "kept_bytes": size if kept and place >= 0 else 0,
             }
             for one, tokens, place in zip(made, desk.tokens(prompts), index.tolist(), strict=True)
         ]  # fmt: skip

@@ -71,7 +71,7 @@ class Source:
     def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
         """The one adapter, the same for each user."""
         with torch.no_grad():
-            return Roster(self.shared().detach(), {(user.id, None): 0 for user in users})
+            return Roster(self.shared().detach(), {(user.id, None): 0 for user in users}, shared=True)
 
     def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]:
         """The shared adapter for every request (N)."""

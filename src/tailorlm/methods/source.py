@@ -76,7 +76,7 @@ class Roster:
 
     `place` is by (user id, task), or by (user id, None) where one adapter serves all of a user's tasks. `tuned`: what
     methods that train a user keep, to go on when new items come. `profiles`, by place, and `histories`, by user id:
-    what methods that make an adapter a query keep instead of adapters.
+    what methods that make an adapter a query keep instead of adapters. `shared`: no adapter is a user's own.
     """
 
     adapters: Adapters | None
@@ -84,6 +84,7 @@ class Roster:
     profiles: Mapping[tuple[str, str | None], Profile] = field(default_factory=dict)
     histories: Mapping[str, Sequence[Interaction]] = field(default_factory=dict)
     tuned: Tuned | None = None
+    shared: bool = False
 
     def index(self, requests: Sequence[Example]) -> list[int]:
         """(N,) the place of each request's adapter; ValueError names a user who is not enrolled."""

@@ -216,7 +216,7 @@ class Source:
             place = {(user.id, None): number for number, user in enumerate(users)}
         else:
             raise ValueError("text_to_lora makes an adapter a task: name the tasks that users are enrolled for")
-        return Roster(self.generate(said), place)
+        return Roster(self.generate(said), place, shared=True)
 
     @torch.no_grad()
     def generate(self, descriptions: Sequence[str]) -> Adapters:

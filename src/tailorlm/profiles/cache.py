@@ -85,16 +85,13 @@ class CachedEncoder:
             for start in range(0, len(distinct), CHUNK):
                 part = distinct[start : start + CHUNK]
                 marks = ",".join("?" * len(part))
-                rows += store.execute(
-                    f"SELECT key, value FROM vectors WHERE key IN ({marks})", part
-                ).fetchall()
+                rows += store.execute(f"SELECT key, value FROM vectors WHERE key IN ({marks})", part).fetchall()
         return {key: self._vector(value) for key, value in rows}
 
     def _vector(self, value: bytes) -> torch.Tensor:
         if len(value) != 4 * self.size:
             raise ValueError(
-                f"{self.file}: an entry of {self.id} has {len(value)} bytes, "
-                f"expected {4 * self.size}; delete the file"
+                f"{self.file}: an entry of {self.id} has {len(value)} bytes, expected {4 * self.size}; delete the file"
             )
         return torch.frombuffer(bytearray(value), dtype=torch.float32)
 

@@ -37,9 +37,7 @@ def unit_scale(vectors: torch.Tensor) -> torch.Tensor:
     norm = vectors.norm(dim=-1, keepdim=True)
     bad = ~(norm.isfinite() & (norm > 0)).flatten()
     if bad.any():
-        raise ValueError(
-            f"text {int(bad.nonzero()[0])}: its vector has norm {norm[bad][0].item()}; expected > 0"
-        )
+        raise ValueError(f"text {int(bad.nonzero()[0])}: its vector has norm {norm[bad][0].item()}; expected > 0")
     scaled: torch.Tensor = vectors * (vectors.shape[-1] ** 0.5 / norm)
     return scaled
 
@@ -85,9 +83,7 @@ class SentenceEncoder:
     def _lengths(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text with the model's own prompt, if it has a default one."""
         prompt = self.model.prompts.get(self.model.default_prompt_name or "", "")
-        ids = self.model.tokenizer(
-            [prompt + text for text in texts], truncation=False, verbose=False
-        ).input_ids
+        ids = self.model.tokenizer([prompt + text for text in texts], truncation=False, verbose=False).input_ids
         return [len(row) for row in ids]
 
 
@@ -131,9 +127,7 @@ def file_digest(file: Path) -> str:
 def weights_digest(directory: Path) -> str:
     """One digest for all files of a model directory: names and contents, in the order of the names."""
     total = hashlib.sha256()
-    for file in sorted(
-        path for path in directory.rglob("*") if path.suffix in {".safetensors", ".bin", ".json"}
-    ):
+    for file in sorted(path for path in directory.rglob("*") if path.suffix in {".safetensors", ".bin", ".json"}):
         total.update(f"{file.relative_to(directory)} {file_digest(file)}\n".encode())
     return total.hexdigest()
 

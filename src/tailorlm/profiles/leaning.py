@@ -15,9 +15,7 @@ PRIOR = 0.3
 SHARPNESS = 1.5
 
 
-def leaning(
-    expected: Sequence[float], given: Sequence[float], low: float, high: float
-) -> tuple[float, float]:
+def leaning(expected: Sequence[float], given: Sequence[float], low: float, high: float) -> tuple[float, float]:
     """(offset, log2 stretch), the offset in quarters of the scale `low` to `high` (stars, on one to five)."""
     unit = (high - low) / 4 or 1.0  # a scale of one value has no quarters
     x = (np.asarray(expected) - (low + high) / 2) / unit

@@ -45,9 +45,7 @@ def fit_norms(
             other[item.task] += 1
         else:
             rated.setdefault(item.task, []).append((frozenset(WORD.findall(item.input.lower())), value))
-    return {
-        task: _fit(pairs, words, rare, ridge) for task, pairs in rated.items() if other[task] * 5 < len(pairs)
-    }
+    return {task: _fit(pairs, words, rare, ridge) for task, pairs in rated.items() if other[task] * 5 < len(pairs)}
 
 
 def _fit(pairs: Sequence[tuple[frozenset[str], float]], words: int, rare: int, ridge: float) -> Norms:

@@ -35,9 +35,7 @@ def _strictness(offset: float) -> str:
         return "rates as others rate the same words"
     size = "half a" if abs(offset) < 0.75 else half(abs(offset))
     points = f"about {size} {'point' if abs(offset) < 1.25 else 'points'}"
-    return (
-        f"{'generous' if offset > 0 else 'strict'}, {points} {'more' if offset > 0 else 'less'} than others"
-    )
+    return f"{'generous' if offset > 0 else 'strict'}, {points} {'more' if offset > 0 else 'less'} than others"
 
 
 def _range(stretch: float) -> str:

@@ -58,9 +58,7 @@ def _named(task: str | None, said: Iterable[tuple[str, str]]) -> Iterator[Statem
     return (Statement(facet + what, spoken + words) for what, words in said)
 
 
-def _describe(
-    items: Sequence[Interaction], labels: Sequence[str], norms: Norms | None
-) -> Iterator[tuple[str, str]]:
+def _describe(items: Sequence[Interaction], labels: Sequence[str], norms: Norms | None) -> Iterator[tuple[str, str]]:
     match _known_kind(labels, norms) or kind(items):
         case "labels":
             return choices.describe(items, labels)
@@ -83,9 +81,7 @@ def kind(items: Sequence[Interaction]) -> str:
     outputs = [output for _, output in pairs]
     if sum(number(text) is not None for text in outputs) >= MOSTLY * len(pairs):
         return "ratings"
-    if sum(len(text) > LONGEST_LABEL or len(text.split()) > LONGEST_OPTION for text in outputs) * 5 > len(
-        pairs
-    ):
+    if sum(len(text) > LONGEST_LABEL or len(text.split()) > LONGEST_OPTION for text in outputs) * 5 > len(pairs):
         return "writing"
     from_lists = sum(bool(listed(given, output)) for given, output in pairs)
     if from_lists >= MOSTLY * len(pairs) or _repeat(outputs):

@@ -94,9 +94,7 @@ def build_table(
 def _check(profiles: Sequence[Profile]) -> None:
     templates = sorted({profile.template for profile in profiles})
     if len(templates) != 1:
-        raise ValueError(
-            f"profiles of {len(templates)} templates {templates}: expected profiles of one template"
-        )
+        raise ValueError(f"profiles of {len(templates)} templates {templates}: expected profiles of one template")
 
 
 def _slots(profile: Profile, names: Sequence[str], unknown: Counter[str]) -> Slots:

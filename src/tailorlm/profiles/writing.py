@@ -116,9 +116,7 @@ def opener(pieces: Sequence[Piece]) -> tuple[str, ...]:
     starts = [_start(piece) for piece in pieces]
     found: tuple[str, ...] = ()
     for size in (1, 2, 3):
-        counts = Counter(
-            start[:size] for start in starts if len(start) >= size and start[: size - 1] == found
-        )
+        counts = Counter(start[:size] for start in starts if len(start) >= size and start[: size - 1] == found)
         best, count = min(counts.items(), key=lambda pair: (-pair[1], pair[0]), default=((), 0))
         if count < max(2, MOST * len(pieces)):
             break

@@ -40,8 +40,7 @@ def read(path: Path, device: str | torch.device = "cpu") -> Any:
         raise
     except Exception as error:  # torch raises many kinds for a damaged file
         raise ValueError(
-            f"{path} is not a readable checkpoint ({type(error).__name__}); delete it to go on "
-            "from the one before"
+            f"{path} is not a readable checkpoint ({type(error).__name__}); delete it to go on from the one before"
         ) from error
 
 

@@ -170,8 +170,7 @@ def _check(tasks: int, users: int, lengths: int | None, buckets: int) -> None:
         raise ValueError("there are no examples to sample from")
     if users != tasks or lengths not in (None, tasks):
         raise ValueError(
-            "an example has one task, one user and one length: "
-            f"got {tasks} tasks, {users} users, {lengths} lengths"
+            f"an example has one task, one user and one length: got {tasks} tasks, {users} users, {lengths} lengths"
         )
     if buckets < 1 or (buckets > 1 and lengths is None):
         raise ValueError(f"buckets is {buckets}; valid is 1, or more when lengths are given")

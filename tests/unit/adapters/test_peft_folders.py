@@ -26,9 +26,7 @@ SPACE = LoraSpace(SITES, 3)
 
 def adapters(users=2, dtype=torch.float32):
     g = torch.Generator().manual_seed(0)
-    return Adapters(
-        SPACE, {k: torch.randn(users, *s, generator=g).to(dtype) for k, s in SPACE.shapes().items()}
-    )
+    return Adapters(SPACE, {k: torch.randn(users, *s, generator=g).to(dtype) for k, s in SPACE.shapes().items()})
 
 
 @pytest.fixture

@@ -55,9 +55,7 @@ def test_greedy_equals_peft(setup, tmp_path):
         eos_token_id=end_of_turn(tokenizer),
         pad_token_id=256,
     )
-    assert run(setup, [PROMPTS[1]], [1]) == tokenizer.batch_decode(
-        out[:, ids.shape[1] :], skip_special_tokens=True
-    )
+    assert run(setup, [PROMPTS[1]], [1]) == tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
 
 
 def test_what_a_completion_took_is_counted(setup):

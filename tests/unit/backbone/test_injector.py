@@ -14,9 +14,7 @@ ROWS = torch.tensor([0, 1, 2])
 
 def traces(model):
     return [
-        name
-        for name, m in model.named_modules()
-        if "forward" in vars(m) or any("tailorlm" in key for key in vars(m))
+        name for name, m in model.named_modules() if "forward" in vars(m) or any("tailorlm" in key for key in vars(m))
     ]
 
 

@@ -76,11 +76,7 @@ def test_head_tail_and_system_are_always_whole(chatml, body, head, tail, context
     assert turn.endswith(tail)
     kept = turn[: len(turn) - len(tail)]
     whole = context + head + "b" + body
-    assert (
-        kept == whole
-        or whole.endswith(kept)
-        or (kept.startswith(head) and ("b" + body).endswith(kept[len(head) :]))
-    )
+    assert kept == whole or whole.endswith(kept) or (kept.startswith(head) and ("b" + body).endswith(kept[len(head) :]))
     if system:
         assert chatml.decode(ids).startswith(f"<|im_start|>system\n{system}<|im_end|>")
 
@@ -112,9 +108,7 @@ def test_messages_are_never_shortened(tokenizer):
         encode_prompt(tokenizer, messages, 20)
 
 
-@pytest.mark.parametrize(
-    ("template", "token"), [(GEMMA, "<end_of_turn>"), (LLAMA, "<|eot_id|>"), (None, "<|im_end|>")]
-)
+@pytest.mark.parametrize(("template", "token"), [(GEMMA, "<end_of_turn>"), (LLAMA, "<|eot_id|>"), (None, "<|im_end|>")])
 def test_the_end_of_turn_is_the_templates(make, template, token):
     tokenizer = make["tokenizer"](template or PLAIN_TEMPLATE)
     assert tokenizer.convert_ids_to_tokens(end_of_turn(tokenizer)) == token

@@ -31,9 +31,7 @@ def by_hand(setup, batch, smoothing=0.0):
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_losses_equal_full_logits_by_hand(family, smoothing):
     batch = batch_of(family)
-    torch.testing.assert_close(
-        row_losses(family.backbone, batch, smoothing), by_hand(family, batch, smoothing)
-    )
+    torch.testing.assert_close(row_losses(family.backbone, batch, smoothing), by_hand(family, batch, smoothing))
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,7 @@ def test_peft_files_come_back_with_equal_logits(family, ids, tmp_path):
 def test_a_peft_lora_with_a_scale_is_imported_with_equal_logits(setup, ids, tmp_path):
     from peft import LoraConfig, get_peft_model
 
-    config = LoraConfig(
-        r=4, lora_alpha=16, use_rslora=True, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM"
-    )
+    config = LoraConfig(r=4, lora_alpha=16, use_rslora=True, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
     model = get_peft_model(copy.deepcopy(setup.backbone.model), config).eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
@@ -68,9 +66,7 @@ def test_permuting_users_permutes_outputs(family, ids):
     by_rows = family.logits(ids[order], family.adapters, [2, 0, 1])
     by_users = family.logits(ids[order], family.adapters[order], [0, 1, 2])
     assert torch.equal(by_rows, by_users)
-    assert (
-        largest(by_rows - plain[order]) < 1e-5
-    )  # matrix kernels add up in an order that depends on the place
+    assert largest(by_rows - plain[order]) < 1e-5  # matrix kernels add up in an order that depends on the place
     assert largest(by_rows - family.logits(ids[order], family.adapters, [0, 1, 2])) > 0.1
 
 

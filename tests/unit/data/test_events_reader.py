@@ -20,9 +20,7 @@ def write(path, *rows):
 
 
 def read(path, on_error="stop", report=None):
-    return {
-        user.id: "".join(one.output for one in user.history) for user, _ in read_users(path, on_error, report)
-    }
+    return {user.id: "".join(one.output for one in user.history) for user, _ in read_users(path, on_error, report)}
 
 
 def test_users_together_are_streamed(tmp_path, monkeypatch):
@@ -50,9 +48,7 @@ def test_users_apart_are_grouped_in_the_order_of_first_lines(tmp_path):
 
 def test_times_put_events_in_order(tmp_path):
     report = Report()
-    path = write(
-        tmp_path / "f.jsonl", event("u", "b", time=2), event("v", "x"), event("u", "a", time="1970-01-01")
-    )
+    path = write(tmp_path / "f.jsonl", event("u", "b", time=2), event("v", "x"), event("u", "a", time="1970-01-01"))
     assert read(path, report=report) == {"u": "ab", "v": "x"}
     assert report.notes == {"history put in order of time": 1}
 

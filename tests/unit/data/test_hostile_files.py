@@ -47,8 +47,7 @@ scalars = st.one_of(
 values = st.recursive(
     scalars,
     lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=3), inner, max_size=6)
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=3), inner, max_size=6)
     ),
     max_leaves=12,
 )
@@ -177,9 +176,7 @@ def _somebodys(line: bytes) -> bool:
         found = json.loads(line.decode().removeprefix("\ufeff"))
     except (ValueError, RecursionError):
         return False
-    return isinstance(found, dict) and any(
-        isinstance(found.get(key), str | int) for key in ("user_id", "author")
-    )
+    return isinstance(found, dict) and any(isinstance(found.get(key), str | int) for key in ("user_id", "author"))
 
 
 @CALM
@@ -195,15 +192,11 @@ def test_good_lamp_questions_survive_among_bad_ones(tmp_path, bad, at):
 
 
 @CALM
-@given(
-    bad=st.lists(st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"])), max_size=5)
-)
+@given(bad=st.lists(st.text(st.characters(exclude_characters="\n\r\0", exclude_categories=["Cs"])), max_size=5))
 def test_good_tsv_rows_survive_among_bad_ones(tmp_path, bad):
     path = tmp_path / "f.tsv"
     body = [line for row in bad for line in (row, f"good\t1\tessay {len(row)}\t")]
-    path.write_text(
-        "\n".join(["response_id\tarticle_id\tessay\tage", *body]) + "\n", newline="", encoding="utf-8"
-    )
+    path.write_text("\n".join(["response_id\tarticle_id\tessay\tage", *body]) + "\n", newline="", encoding="utf-8")
     dataset = read_empathic(path, "skip")
     if bad:
         assert len(dataset.users["good"].history) + 1 >= len(bad) - len(bad) // 5
@@ -223,9 +216,7 @@ def users(draw: st.DrawFn) -> list[tuple[User, tuple[Example, ...]]]:
         stamps = sorted(draw(st.lists(st.floats(-1e10, 1e10), max_size=4)))
         history = tuple(Interaction(*draw(pairs_in), time, draw(st.none() | ids)) for time in stamps)
         queries = tuple(
-            Example(
-                f"q{next(asked)}", name, draw(st.none() | ids), draw(texts), draw(st.none() | texts), time
-            )
+            Example(f"q{next(asked)}", name, draw(st.none() | ids), draw(texts), draw(st.none() | texts), time)
             for time in draw(st.lists(st.none() | st.floats(1e10, 1e11), max_size=3))
         )
         found.append((User(name, history, draw(st.none() | texts)), queries))

@@ -144,9 +144,7 @@ def test_a_problem_is_named_and_nothing_good_is_lost(tmp_path, line, field, reas
 
 def test_skip_leaves_out_the_item_and_keeps_the_user(tmp_path):
     queries = [{"input": "a", "output": 5}, {"input": "b"}]
-    path = write(
-        tmp_path / "f.jsonl", user("u", item(), item(time="x"), item(output="last"), queries=queries)
-    )
+    path = write(tmp_path / "f.jsonl", user("u", item(), item(time="x"), item(output="last"), queries=queries))
     report = Report()
     [(found, asked)] = read_users(path, "skip", report)
     assert [one.output for one in found.history] == [CANARY, "last"]
@@ -157,9 +155,7 @@ def test_skip_leaves_out_the_item_and_keeps_the_user(tmp_path):
 
 def test_of_a_user_id_and_a_query_id_the_first_stands(tmp_path):
     asks = {"queries": [{"id": "q", "input": "a"}]}
-    path = write(
-        tmp_path / "f.jsonl", user("u"), user("v", **asks), user("u", item(), item()), user("w", **asks)
-    )
+    path = write(tmp_path / "f.jsonl", user("u"), user("v", **asks), user("u", item(), item()), user("w", **asks))
     report = Report()
     pairs = list(read_users(path, "skip", report))
     assert [(user.id, len(user.history), len(asked)) for user, asked in pairs] == [
@@ -191,9 +187,7 @@ def test_times_out_of_order_are_sorted_stably_and_noted(tmp_path):
 
 
 def test_some_times_in_order_keep_the_files_order(tmp_path):
-    path = write(
-        tmp_path / "f.jsonl", user("u", item(output="a", time=2), item(output="b"), item(output="c", time=2))
-    )
+    path = write(tmp_path / "f.jsonl", user("u", item(output="a", time=2), item(output="b"), item(output="c", time=2)))
     [(found, _)] = read_users(path)
     assert [one.output for one in found.history] == ["a", "b", "c"]
 

@@ -183,9 +183,7 @@ def test_golds_are_joined_by_id_and_every_mismatch_names_it(tmp_path):
 
 
 def test_a_bad_question_does_not_make_its_gold_a_problem(tmp_path):
-    paths = write(
-        tmp_path, [question("1", date="x"), question("2")], [{"id": n, "output": "a"} for n in "12"]
-    )
+    paths = write(tmp_path, [question("1", date="x"), question("2")], [{"id": n, "output": "a"} for n in "12"])
     assert skipped(*paths)[1].count == 1
 
 

@@ -24,9 +24,7 @@ TASKS = {
     "empathic": "empathic",
 }
 
-pytestmark = pytest.mark.skipif(
-    not SHARED.is_dir(), reason=f"no shared data at {SHARED} (set TAILORLM_SHARED)"
-)
+pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason=f"no shared data at {SHARED} (set TAILORLM_SHARED)")
 
 
 @cache

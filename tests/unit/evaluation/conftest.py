@@ -73,10 +73,7 @@ def sample() -> dict[str, Any]:
     return {
         "methods": methods,
         "intervals": {
-            name: {
-                split: around(scores, 0.09 if name == "oppu" else half[split])
-                for split, scores in found.items()
-            }
+            name: {split: around(scores, 0.09 if name == "oppu" else half[split]) for split, scores in found.items()}
             for name, found in methods.items()
         },
         "differences": {

@@ -56,9 +56,7 @@ def test_written_tasks_have_the_copy_as_every_floor() -> None:
 
 
 def test_floors_know_a_task_by_its_file() -> None:
-    common = common_answers(
-        [user("a", ("lamp_3", "2"), ("lamp_3", "4"), ("lamp_2m", "comedy"), ("lamp_4", "Rain"))]
-    )
+    common = common_answers([user("a", ("lamp_3", "2"), ("lamp_3", "4"), ("lamp_2m", "comedy"), ("lamp_4", "Rain"))])
     assert common == {"lamp_3": "3", "lamp_2m": "comedy"}
 
 

@@ -145,9 +145,7 @@ def test_answers_are_marked_right_close_and_wrong(run: Path) -> None:
 
 @pytest.mark.parametrize("task", ["lamp_4", "a task of the user's own", None])
 def test_written_answers_that_share_words_are_partly_right(run: Path, task: str | None) -> None:
-    rows = with_rows(
-        run, {"task": task, "target": "a red rose", "outputs": {"p2p": "a rose", "base": "blue"}}
-    )
+    rows = with_rows(run, {"task": task, "target": "a red rose", "outputs": {"p2p": "a rose", "base": "blue"}})
     examples = read(rows).split('id="examples"')[1].split("<section")[0]
     assert examples.count('aria-label="partly"') == examples.count('aria-label="wrong"') == 3
 
@@ -235,9 +233,7 @@ def test_wrong_results_are_refused_with_their_place(tmp_path: Path, results: Any
          'field "profile": expected a list'),
     ],
 )  # fmt: skip
-def test_wrong_answers_are_refused_with_their_line_and_without_the_text(
-    run: Path, line: str, said: str
-) -> None:
+def test_wrong_answers_are_refused_with_their_line_and_without_the_text(run: Path, line: str, said: str) -> None:
     with (run / "answers.jsonl").open("a") as file:
         file.write(f"\n{line}\n")
     with pytest.raises(ValueError, match=re.escape(said)) as caught:

@@ -71,7 +71,7 @@ class Alike(Own):
 
     def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
         roster = super().enrol(users[:1], tasks)
-        return Roster(roster.adapters, {(user.id, None): 0 for user in users})
+        return Roster(roster.adapters, {(user.id, None): 0 for user in users}, shared=True)
 
 
 @pytest.fixture(scope="module")
@@ -208,3 +208,16 @@ def test_controls(desk: Desk) -> None:
     mixed = altered("words_shuffled", 0)(said)
     assert mixed != said and sorted(mixed.text.split()) == sorted(said.text.split())
     assert altered("", 0)(said) == said
+
+
+def test_a_control_is_over_when_its_rows_are_made(desk: Desk) -> None:
+    prepared = Prepared(Own(desk.bench), Fitted(desk.profile))
+    one = Sourced(desk, lambda: prepared, {"none": shown("none")}, [method("none")], 0, 0, "words_shuffled")
+    user, queries = people()[0]
+    chunk = Chunk("dev", 0, {user.id: user}, queries)
+    before = prepared.profile(user.id, user.history, None)
+    making = one.rows(chunk, [Cell(one.methods[0], task, "dev", 0) for task in chunk.of_task])
+    next(making)
+    assert prepared.profile(user.id, user.history, None) != before
+    list(making)
+    assert prepared.profile(user.id, user.history, None) == before  # a source that begins here gets the right one

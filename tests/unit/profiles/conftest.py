@@ -17,9 +17,7 @@ class DigestEncoder:
 
     def __call__(self, texts):
         self.seen += texts
-        rows = [
-            [byte - 127.5 for byte in hashlib.sha256(text.encode()).digest()[: self.size]] for text in texts
-        ]
+        rows = [[byte - 127.5 for byte in hashlib.sha256(text.encode()).digest()[: self.size]] for text in texts]
         return unit_scale(torch.tensor(rows).reshape(len(texts), self.size))
 
 

@@ -63,12 +63,8 @@ def test_the_version_names_the_sampling_and_every_word():
 
 
 def test_a_template_is_replaceable_from_a_recipe():
-    template = settings(
-        Template, {"instruction": "About {task}: {headings}", "headings": ["likes"], "items": 1}
-    )
-    assert prompt(template, "u", user(2).history, "movie_tagging").startswith(
-        "About movie tagging: - likes\n\n"
-    )
+    template = settings(Template, {"instruction": "About {task}: {headings}", "headings": ["likes"], "items": 1})
+    assert prompt(template, "u", user(2).history, "movie_tagging").startswith("About movie tagging: - likes\n\n")
 
 
 @pytest.mark.parametrize("bad", [{"items": 0}, {"item_chars": 3}, {"item": "{input}"}])

@@ -134,16 +134,12 @@ def test_one_item_in_ten_off_trait_changes_nothing(case, ending):
     found = said(summarise("u", history))
     pure = said(summarise("u", [typical] * 10))
     assert case in found["headline: case"] and ending in found["headline: ending"]
-    assert {k: v for k, v in found.items() if "length" not in k} == {
-        k: v for k, v in pure.items() if "length" not in k
-    }
+    assert {k: v for k, v in found.items() if "length" not in k} == {k: v for k, v in pure.items() if "length" not in k}
 
 
 def test_emoji_opener_and_length_are_put_into_words():
     history = [
-        Interaction(
-            "Write a post: the bus was late again today", f"ok so the bus was late {sign}", None, "tweet"
-        )
+        Interaction("Write a post: the bus was late again today", f"ok so the bus was late {sign}", None, "tweet")
         for sign in ("🔥", "🔥", "🔥🔥", "")
     ]
     found = said(summarise("u", history))
@@ -154,9 +150,7 @@ def test_emoji_opener_and_length_are_put_into_words():
 
 
 def test_favourite_words_are_the_users_own():
-    history = [
-        Interaction(f"the film {n} was long", f"film {n} is splendid, honest", None, "t") for n in range(5)
-    ]
+    history = [Interaction(f"the film {n} was long", f"film {n} is splendid, honest", None, "t") for n in range(5)]
     assert said(summarise("u", history))["t: terms"] == "t: favours the words honest, splendid"
 
 
@@ -178,9 +172,7 @@ def world(rng, bias, stretch, count):
 
 def test_norms_tell_strict_from_generous_and_narrow_from_wide():
     rng = random.Random(0)
-    crowd = [
-        item for _ in range(200) for item in world(rng, rng.choice((-1, 0, 1)), rng.choice((0.5, 1, 2)), 8)
-    ]
+    crowd = [item for _ in range(200) for item in world(rng, rng.choice((-1, 0, 1)), rng.choice((0.5, 1, 2)), 8)]
     norms = fit_norms(crowd)
     strict = summarise("u", list(world(rng, -1, 1, 12)), norms=norms)
     wide = said(summarise("u", list(world(rng, 0, 2, 12)), norms=norms))
@@ -195,9 +187,7 @@ def test_a_population_shares_few_texts_and_facets():
     texts, facets = set(), set()
     for _ in range(300):
         ranking = rng.sample(TAGS, len(TAGS))
-        profile = summarise(
-            "u", list(movies(ranking, rng.randint(2, 10), rng, 0.1)), None, {"movie_tagging": TAGS}
-        )
+        profile = summarise("u", list(movies(ranking, rng.randint(2, 10), rng, 0.1)), None, {"movie_tagging": TAGS})
         texts |= {s.text for s in profile.statements}
         facets |= {s.facet for s in profile.statements}
     assert len(facets) == 1 + len(TAGS)

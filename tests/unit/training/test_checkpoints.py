@@ -19,9 +19,7 @@ def test_the_last_n_are_kept(tmp_path: Path) -> None:
     assert checkpoints.read(checkpoints.saved_steps(tmp_path)[-1]) == {"step": 300}
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / checkpoints.BEST
     checkpoints.write(path, {"a": torch.ones(2)})
 

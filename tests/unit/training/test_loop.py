@@ -130,9 +130,7 @@ def test_accumulation_equals_the_large_batch(tmp_path: Path, rows: tuple[int, ..
         assert a == pytest.approx(b, rel=1e-4)
 
 
-SETTINGS = TrainSettings(
-    steps=20, learning_rate=1e-2, save_every=4, evaluate_every=3, monitor="score", accumulate=2
-)
+SETTINGS = TrainSettings(steps=20, learning_rate=1e-2, save_every=4, evaluate_every=3, monitor="score", accumulate=2)
 
 
 def evaluation(objective: Regression) -> Any:
@@ -350,9 +348,7 @@ def test_accelerates_own_settings_change_no_number(tmp_path: Path, monkeypatch: 
         ({"seed": 1}, "seed: saved 0, given 1"),
     ],
 )
-def test_a_resumed_runs_numbers_cannot_be_changed(
-    tmp_path: Path, change: dict[str, Any], message: str
-) -> None:
+def test_a_resumed_runs_numbers_cannot_be_changed(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     run_all(tmp_path, Regression())
     other = replace(SETTINGS, **change)
     objective = Regression()
@@ -381,15 +377,9 @@ def test_the_curve_and_the_lines_have_loss_tokens_and_rate(tmp_path: Path) -> No
     text = io.StringIO()
     settings = TrainSettings(steps=3, line_seconds=1e-9)
     console = Console(file=text, width=200)
-    train(
-        Regression(), Stream(2), settings, tmp_path, tokens=lambda batch: 11 * len(batch.ids), console=console
-    )
+    train(Regression(), Stream(2), settings, tmp_path, tokens=lambda batch: 11 * len(batch.ids), console=console)
     record = read_curve(tmp_path / "curve.jsonl")[-1]
-    assert (
-        record["tokens"] == 22
-        and record["half"] == pytest.approx(record["loss"] / 2)
-        and record["seconds"] >= 0
-    )
+    assert record["tokens"] == 22 and record["half"] == pytest.approx(record["loss"] / 2) and record["seconds"] >= 0
     lines = text.getvalue().splitlines()
     assert len(lines) == 3 and "step 3/3  loss " in lines[-1] and "tokens/s" in lines[-1]
 
@@ -409,9 +399,7 @@ def test_a_process_killed_outright_resumes_exactly(tmp_path: Path) -> None:
         "    return losses\n"
         "t.run_all(Path(sys.argv[2]), t.Regression(spoil=die))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(Path(__file__).parent), str(tmp_path / "run")], check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code, str(Path(__file__).parent), str(tmp_path / "run")], check=False)
     assert done.returncode == -signal.SIGKILL
     assert saved_steps(tmp_path / "run")[-1].name == "step-000000012.pt"
     run_all(tmp_path / "run", Regression(), resume=True)

@@ -89,9 +89,7 @@ def test_buckets_keep_lengths_together() -> None:
 
 
 @hypothesis_settings(max_examples=30, deadline=None)
-@given(
-    st.integers(0, 60), st.integers(1, 5), st.integers(1, 4), st.sampled_from([None, 1, 2]), st.integers(1, 3)
-)
+@given(st.integers(0, 60), st.integers(1, 5), st.integers(1, 4), st.sampled_from([None, 1, 2]), st.integers(1, 3))
 def test_state_continues_the_stream_exactly(
     before: int, users_per_batch: int, rows: int, tasks_per_batch: int | None, buckets: int
 ) -> None:
@@ -183,9 +181,7 @@ def test_a_batch_costs_well_under_a_millisecond() -> None:
     count = 60_000
     tasks, users = [f"t{i % 7}" for i in range(count)], [f"u{i // 30}" for i in range(count)]
     lengths = [i % 311 for i in range(count)]
-    sampler = BatchSampler(
-        tasks, users, lengths, users_per_batch=16, rows_per_user=4, tasks_per_batch=4, buckets=4
-    )
+    sampler = BatchSampler(tasks, users, lengths, users_per_batch=16, rows_per_user=4, tasks_per_batch=4, buckets=4)
     drawn(sampler, 50)
     times = []
     for _ in range(200):

@@ -20,10 +20,7 @@ def test_speed_and_time_left() -> None:
         meter.add(step * 2.0, 300, step / 100)
     assert meter.tokens_per_second == pytest.approx(150)
     assert meter.seconds_left == pytest.approx(100, rel=0.05)
-    assert (
-        step_line(50, 100, 1.5, meter)
-        == f"step 50/100  loss 1.5000  150 tokens/s  {clock(meter.seconds_left)} left"
-    )
+    assert step_line(50, 100, 1.5, meter) == f"step 50/100  loss 1.5000  150 tokens/s  {clock(meter.seconds_left)} left"
 
 
 def test_clock() -> None:
@@ -49,18 +46,14 @@ def test_elsewhere_lines_come_at_most_every_n_seconds() -> None:
 
 
 @pytest.mark.parametrize("name", ["trackio", "wandb", "tensorboard"])
-def test_a_missing_tracker_says_how_to_install_it(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_tracker_says_how_to_install_it(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ValueError, match=f"pip install {name}"):
         open_tracker(name, "project", tmp_path, {})
 
 
 @pytest.mark.parametrize("name", ["trackio", "wandb"])
-def test_a_trackers_run_gets_numbers_by_step(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trackers_run_gets_numbers_by_step(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
     module: Any = ModuleType(name)
     module.init = lambda **given: calls.append(given)
@@ -79,9 +72,7 @@ def test_a_trackers_run_gets_numbers_by_step(
 
 def test_tensorboard_gets_scalars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
-    writer = SimpleNamespace(
-        add_scalar=lambda *given: calls.append(given), close=lambda: calls.append("closed")
-    )
+    writer = SimpleNamespace(add_scalar=lambda *given: calls.append(given), close=lambda: calls.append("closed"))
     module: Any = ModuleType("torch.utils.tensorboard")
     module.SummaryWriter = lambda folder: calls.append(folder) or writer
     monkeypatch.setitem(sys.modules, "tensorboard", ModuleType("tensorboard"))

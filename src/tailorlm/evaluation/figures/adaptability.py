@@ -3,6 +3,7 @@
 Source: PRISP section 4.4 (adaptability); metrics/averages.py.
 """
 
+import posixpath
 from collections.abc import Mapping, Sequence
 
 from tailorlm.evaluation.figure import Figure
@@ -10,7 +11,7 @@ from tailorlm.evaluation.names import TASKS, split_name, task_name
 from tailorlm.evaluation.plots import Axis, Bars, Named
 from tailorlm.evaluation.report_marks import Made
 from tailorlm.evaluation.report_merge import Board
-from tailorlm.evaluation.report_sweep import Member, Series, flattened, source_name, sweep
+from tailorlm.evaluation.report_sweep import Member, Series, flattened, setting, source_name, sweep
 from tailorlm.evaluation.results import Scores
 from tailorlm.metrics.averages import KINDS, adaptability, composite, kind_of
 
@@ -19,7 +20,7 @@ SHARE = Axis("% of the score with the task's own users", lambda value: f"{value:
 
 def plots(board: Board) -> list[Bars]:
     """A picture a split; a group a pair of tasks, a bar a method."""
-    series = sweep(board.runs, ("data.train",), tuned)
+    series = sweep(board.runs, setting("data.train"), tuned)
     made = []
     for split in board.results.splits():
         groups: dict[str, list[Named]] = {}
@@ -65,10 +66,11 @@ def composable(scores: Scores) -> bool:
 
 
 def trained_on(member: Member) -> str:
-    """The task of the training users, by the name of their file or folder."""
-    said = str(flattened(member.made.about)["data.train"]).rstrip("/").rpartition("/")[2]
-    name = said.partition(".")[0].lower()
-    return name if name in TASKS else said
+    """The task of the training users: the last part of their path that names one, else the path."""
+    data = flattened(member.made.about)
+    path = posixpath.normpath(posixpath.join(str(data.get("data.root", "")), str(data["data.train"])))
+    names = [part.partition(".")[0].lower() for part in reversed(path.split("/"))]
+    return next((name for name in names if name in TASKS and name), path)
 
 
 def short(task: str) -> str:
@@ -80,6 +82,7 @@ FIGURE = Figure(
     title="Adapting to another task",
     source="PRISP figure 7",
     about="Trained on one task's users and asked another task, as a share of the score when trained on its own.",
-    wants="runs of one recipe that ask the same users and differ in `data.train`: the task's own file, and others",
+    wants="runs that ask the same users and differ in whose adapters are lent: `tailor eval recipes/paper/prisp.toml "
+    "--set show=sharers`, and with `--set data.train=../LaMP_3/sharers.jsonl`",
     plots=plots,
 )

@@ -42,6 +42,7 @@ FIGURE = Figure(
     title="Gradients by layer",
     source="PRISP figure 9",
     about="How strongly each layer is trained: the norm of the gradient of B, the mean over users.",
-    wants="a run whose results.json has `gradient_norms`: {method: [[norm of each layer] of each step]}",
+    wants="a run whose results.json has `gradient_norms`: {method: [[norm of each layer] of each step]}; sources give "
+    "gradients to an observer (methods/bridge.layer_norms), `tailor eval` does not keep them yet",
     plots=plots,
 )

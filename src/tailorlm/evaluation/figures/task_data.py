@@ -3,23 +3,35 @@
 Source: PRISP figure 1 and section 4.1 (50 rows of task data, or all).
 """
 
+import re
+from collections.abc import Sequence
+from typing import Any
+
 from tailorlm.evaluation.figure import Figure, swept
 from tailorlm.evaluation.plots import Lines
 from tailorlm.evaluation.report_merge import Board
-from tailorlm.evaluation.report_sweep import sweep
-
-SETTING = ("data.*task_data", "source.settings.task.data")
+from tailorlm.evaluation.report_run import Run
+from tailorlm.evaluation.report_sweep import Flat, namesake, setting, sweep
 
 
 def plots(board: Board) -> list[Lines]:
     """A picture a kind of task and split."""
-    return swept(sweep(board.runs, SETTING), "rows of task data")
+    found = sweep(board.runs, setting("source.settings.task.data"))
+    return swept(found or sweep(board.runs, of_file, same=namesake), "rows of task data")
+
+
+def of_file(run: Run, flat: Flat) -> tuple[Any, Sequence[str]] | None:
+    """The number in task_50.jsonl; all_rows.jsonl are all. More data may come with more steps: names tell methods."""
+    name = str(flat.get("data.train", "")).rpartition("/")[2]
+    found = re.fullmatch(r"task_([0-9]+)\.jsonl", name)
+    return (int(found[1]) if found else "all", ()) if found or name == "all_rows.jsonl" else None
 
 
 FIGURE = Figure(
     title="Task data",
     source="PRISP figure 1",
     about="What is lost without other users' data of the task: none, 50 rows, or all.",
-    wants="rows or runs that differ in task data: `--set methods.oppu.task.data=50`, and `all`",
+    wants="a run of `tailor eval recipes/paper/prisp.toml` and one with `--set amount=full`, or rows that "
+    "differ in `task.data`",
     plots=plots,
 )
