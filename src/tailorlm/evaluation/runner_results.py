@@ -88,7 +88,7 @@ def results(
     return {
         "methods": {name: {split: summary(rows) for split, rows in by.items()} for name, by in answers.items()},
         "intervals": {
-            name: {split: intervals(rows, resamples, seed) for split, rows in by.items() if drawable(rows)}
+            name: {split: intervals(rows, resamples, seed) for split, rows in by.items()}
             for name, by in answers.items()
         },
         "differences": differences(answers, resamples, seed),
@@ -119,18 +119,10 @@ def differences(answers: Answers, resamples: int, seed: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for a, b in pairs:
         for split in answers.get(a, {}).keys() & answers.get(b, {}).keys():
-            if same(answers[a][split], answers[b][split]) and drawable(answers[a][split]):
-                drawn = difference(answers[a][split], answers[b][split], resamples, seed)
+            one, other = answers[a][split], answers[b][split]
+            if same(one, other) and (drawn := difference(one, other, resamples, seed)):
                 found.setdefault(f"{a} - {b}", {})[split] = drawn
     return found
-
-
-def drawable(rows: Sequence[Answer]) -> bool:
-    """Whether every task has two users, so that users can be drawn anew (a small --limit leaves one)."""
-    users: dict[str, set[str]] = {}
-    for row in rows:
-        users.setdefault(row.task, set()).add(row.user_id)
-    return all(len(found) > 1 for found in users.values())
 
 
 def same(one: Sequence[Answer], other: Sequence[Answer]) -> bool:

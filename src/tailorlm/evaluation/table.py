@@ -1,13 +1,15 @@
 """What a method reached: mean per task, intervals and paired differences over users, users worse off.
 
 Knows nothing of methods, models or files. "average" is the mean over tasks, each counting the same, also
-inside every draw of users. Source: issue 2 section 3; the drawing of users is metrics/bootstrap.
+inside every draw of users. What too few users have (one user of a task, say) has no interval.
+Source: issue 2 section 3; the drawing of users is metrics/bootstrap.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from tailorlm.evaluation.scores import Answer
-from tailorlm.metrics.bootstrap import Difference, paired_bootstrap, share_worse
+from tailorlm.metrics.bootstrap import Difference, TooFewUsers, paired_bootstrap, share_worse
 
 AVERAGE = "average"
 RESAMPLES = 1000
@@ -30,7 +32,7 @@ def summary(answers: Sequence[Answer]) -> dict[str, float]:
 def intervals(
     answers: Sequence[Answer], resamples: int = RESAMPLES, seed: int = 0, confidence: float = 0.95
 ) -> dict[str, list[float]]:
-    """[low, high] of each task and of "average". Raises ValueError where a task has too few users to draw."""
+    """[low, high] of each task and of "average", where there are users enough to draw."""
     drawn = bootstraps(answers, [0.0] * len(answers), resamples, seed, confidence)
     return {task: [found.low, found.high] for task, found in drawn.items()}
 
@@ -42,7 +44,8 @@ def difference(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> dict[str, dict[str, float]]:
-    """a minus b per task and for "average": {"mean", "low", "high"}, the same users drawn for both.
+    """a minus b per task and for "average": {"mean", "low", "high"}, the same users drawn for both, where there are
+    users enough to draw.
 
     Raises ValueError unless both answered the same examples, each once.
     """
@@ -75,20 +78,24 @@ def key(answer: Answer) -> tuple[str, str, str]:
 def bootstraps(
     answers: Sequence[Answer], base: Sequence[float], resamples: int, seed: int, confidence: float
 ) -> dict[str, Difference]:
-    """The paired bootstrap of each task's rows, in the order of names, then of all rows as "average"."""
+    """The paired bootstrap of each task's rows, in the order of names, then of all rows as "average".
+
+    Those with too few users are left out.
+    """
     places: dict[str, list[int]] = {task: [] for task in sorted({answer.task for answer in answers})}
     for place, answer in enumerate(answers):
         places[answer.task].append(place)
     drawn = {}
     for name, rows in [*places.items(), (AVERAGE, range(len(answers)))]:
         picked = [answers[row] for row in rows]
-        drawn[name] = paired_bootstrap(
-            [answer.score for answer in picked],
-            [base[row] for row in rows],
-            [answer.user_id for answer in picked],
-            [answer.task for answer in picked],
-            resamples,
-            confidence,
-            seed,
-        )
+        with suppress(TooFewUsers):
+            drawn[name] = paired_bootstrap(
+                [answer.score for answer in picked],
+                [base[row] for row in rows],
+                [answer.user_id for answer in picked],
+                [answer.task for answer in picked],
+                resamples,
+                confidence,
+                seed,
+            )
     return drawn

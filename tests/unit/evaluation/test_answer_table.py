@@ -103,3 +103,11 @@ def test_wrong_settings_are_refused() -> None:
         intervals(crowd(0.0), resamples=0)
     with pytest.raises(ValueError, match="confidence 95"):
         intervals(crowd(0.0), confidence=95)
+
+
+def test_what_too_few_users_have_has_no_interval() -> None:
+    rows = [answer(f"u{n}", "x", n / 4) for n in range(5)]
+    assert set(intervals(rows)) == {"x", "average"}
+    found = difference([*rows, answer("z", "y", 0.5)], [*rows, answer("z", "y", 0.1)])
+    assert set(found) == {"x"}  # one user of y: none of y, and none of an average that y is half of
+    assert intervals(rows[:1]) == {}

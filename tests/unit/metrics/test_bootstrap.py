@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tailorlm.metrics.bootstrap import paired_bootstrap, share_worse
+from tailorlm.metrics.bootstrap import TooFewUsers, paired_bootstrap, share_worse
 
 
 def test_a_constant_difference_has_no_width() -> None:
@@ -82,11 +82,60 @@ def test_tasks_count_the_same_in_a_joint_mean() -> None:
     assert (found.mean, found.low, found.high) == (0.5, 0.5, 0.5)
 
 
-def test_a_task_of_too_few_users_has_no_joint_interval() -> None:
+def few_of_each(levels: dict[str, float], users: int = 2) -> tuple[list[float], list[str], list[str]]:
+    """Scores, users, tasks: `users` of each task, who do nothing else and all score the task's level."""
+    rows = [(level, f"{task}{n}", task) for task, level in levels.items() for n in range(users)]
+    return [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
+
+
+def test_a_draw_that_misses_a_task_is_drawn_again() -> None:
+    # Within a task nobody differs, so that luck in users changes nothing: the interval is a point.
+    scores, users, tasks = few_of_each({"tag": 0.9, "rate": 0.2, "title": 0.4})
+    found = paired_bootstrap(scores, [0.0] * 6, users, tasks=tasks, resamples=500)
+    assert (found.low, found.high) == pytest.approx((0.5, 0.5)) and found.mean == pytest.approx(0.5)
+    # The negative control: the mean of the tasks that are in a draw moves with which ones these are.
+    rng, people = np.random.default_rng(0), np.arange(6)
+    present = [np.mean([scores[n] for n in {people[n] // 2 * 2 for n in rng.choice(6, 6)}]) for _ in range(500)]
+    assert np.ptp(np.quantile(present, [0.025, 0.975])) > 0.2
+
+
+def test_few_users_of_each_task_cover_the_truth_nearly_as_often_as_it_says() -> None:
+    rng, covered, alone = np.random.default_rng(3), 0, 0
+    levels = {"tag": 0.1, "rate": 0.5, "title": 0.3, "post": 0.1}
+    for seed in range(100):
+        scores, users, tasks = few_of_each(levels, 8)
+        noisy = [score + noise for score, noise in zip(scores, rng.normal(0, 0.3, 32), strict=True)]
+        # Twenty rows of a user that say the same: luck of users, that rows know nothing of.
+        many = [list(column) * 20 for column in (noisy, users, tasks)]
+        found = paired_bootstrap(many[0], [0.0] * 640, many[1], tasks=many[2], resamples=300, seed=seed)
+        covered += found.low <= 0.25 <= found.high
+        rows = [f"r{n}" for n in range(640)]  # the negative control: each row a user
+        narrow = paired_bootstrap(many[0], [0.0] * 640, rows, tasks=many[2], resamples=50, seed=seed)
+        alone += narrow.low <= 0.25 <= narrow.high
+    assert 87 <= covered <= 99 and alone < 50
+
+
+def test_draws_that_hold_every_task_are_those_of_before() -> None:
+    # Everybody has every task: no draw misses one, and a joint mean is drawn as a single task's is.
+    rng = np.random.default_rng(1)
+    scores = rng.random(20)
+    users = [f"u{n}" for n in range(20)]
+    one = paired_bootstrap(list(scores), [0.0] * 20, users, resamples=300)
+    two = paired_bootstrap([*scores, *scores], [0.0] * 40, users * 2, ["a"] * 20 + ["b"] * 20, resamples=300)
+    assert (one.low, one.high) == pytest.approx((two.low, two.high))
+
+
+def test_a_task_of_one_user_has_no_joint_interval() -> None:
     users = [f"u{i}" for i in range(20)]
     tasks = ["rare"] + ["tag"] * 19
-    with pytest.raises(ValueError, match="too few users of task 'rare'"):
+    with pytest.raises(TooFewUsers, match="too few users of task 'rare'"):
         paired_bootstrap([1] * 20, [0] * 20, users, tasks=tasks)
+
+
+def test_more_tasks_than_so_few_users_hold_in_a_draw() -> None:
+    scores, users, tasks = few_of_each({f"t{n}": 0.5 for n in range(60)})
+    with pytest.raises(TooFewUsers, match="120 for 60 tasks"):
+        paired_bootstrap(scores, [0.0] * 120, users, tasks=tasks)
 
 
 def test_share_worse_is_over_users() -> None:
