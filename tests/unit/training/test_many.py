@@ -1,7 +1,8 @@
 """Users side by side: each as if alone, equal to torch's AdamW, the finished frozen bit by bit."""
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -230,7 +231,15 @@ def test_a_saved_state_is_only_for_its_own_run(tmp_path: Path) -> None:
         Saving(tmp_path / "state.pt", every=0)
 
 
-def test_an_interrupt_finishes_the_step_and_keeps_it(tmp_path: Path) -> None:
+@pytest.fixture(params=[signal.default_int_handler, signal.SIG_IGN], ids=["foreground", "nohup"])
+def inherited(request: pytest.FixtureRequest) -> Iterator[object]:
+    """What SIGINT does before training, whatever this process began with: background jobs begin with it ignored."""
+    before = signal.signal(signal.SIGINT, request.param)
+    yield request.param
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_finishes_the_step_and_keeps_it(tmp_path: Path, inherited: object) -> None:
     loss, plan = Loss(*data()), plan_epochs(IDS, rows_of(), epochs=4, batch=3)
     saving = Saving(tmp_path / "state.pt", every=1000)
 
@@ -244,9 +253,15 @@ def test_an_interrupt_finishes_the_step_and_keeps_it(tmp_path: Path) -> None:
     again = train_many(loss, start(), plan, SETTINGS, saving=saving)
     whole = train_many(loss, start(), plan, SETTINGS)
     assert all(torch.equal(whole.params[name], again.params[name]) for name in whole.params)
-    with pytest.raises(KeyboardInterrupt) as plain:
-        train_many(loss, start(), plan, SETTINGS, observe=interrupt)
-    assert not isinstance(plain.value, Interrupted)
+    assert signal.getsignal(signal.SIGINT) is inherited
+
+
+def test_without_a_file_an_interrupt_is_as_everywhere(inherited: object) -> None:
+    loss, plan = Loss(*data()), plan_epochs(IDS, rows_of(), epochs=1, batch=3)
+    raised = pytest.raises(KeyboardInterrupt) if inherited is signal.default_int_handler else nullcontext()
+    with raised as plain:
+        train_many(loss, start(), plan, SETTINGS, observe=lambda step, grads: signal.raise_signal(signal.SIGINT))
+    assert plain is None or not isinstance(plain.value, Interrupted)
 
 
 def test_an_observer_sees_every_gradient_before_the_clip_and_changes_nothing() -> None:
