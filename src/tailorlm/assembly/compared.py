@@ -23,6 +23,7 @@ class Compared:
 
     `start`: whose adapters the source begins at: another row's or method's name, "base" for none, "" for what the
     recipe says (its `start` for p2p, none for others). `users`: the first so many of a split only; 0 is all.
+    `max_tokens`: of its prompts and answers together; 0 is the recipe's.
     `control`: everybody is enrolled with a wrong profile: as somebody else of the split ("shuffled", one seeded cycle
     through all users), as a training user ("drawn"), or with the own words in another order ("words_shuffled").
     """
@@ -34,6 +35,7 @@ class Compared:
     settings: Mapping[str, Any] = field(default_factory=dict)
     context_settings: Mapping[str, Any] = field(default_factory=dict)
     users: int = 0
+    max_tokens: int = 0
     control: Literal["", "shuffled", "drawn", "words_shuffled"] = ""
 
     def __post_init__(self) -> None:
@@ -42,8 +44,9 @@ class Compared:
                 f"eval.methods has the name {self.name!a}; expected letters, digits and _ . + - (80 at most), "
                 f"not beginning with {FLOOR}"
             )
-        if self.users < 0:
-            raise ValueError(f"eval.methods {self.name}: users is {self.users}; expected at least 0")
+        for name in ("users", "max_tokens"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"eval.methods {self.name}: {name} is {getattr(self, name)}; expected at least 0")
 
 
 PRESETS = {

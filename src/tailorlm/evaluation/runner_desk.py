@@ -27,26 +27,31 @@ from tailorlm.tasks.task import Task
 R = TypeVar("R")
 Found = dict[str, Any]
 """Columns of a row."""
-Generate = Callable[[Sequence[Prompt], Adapters | None, Tensor, Injector | None, Task], list[Generated]]
-"""(prompts (N), adapters, index (N), what puts them into the model, task) -> completions (N)."""
+Generate = Callable[[Sequence[Prompt], Adapters | None, Tensor, Injector | None, Task, int], list[Generated]]
+"""(prompts (N), adapters, index (N), what puts them into the model, task, tokens a prompt) -> completions (N)."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A context at work: its module, its settings, and whether it shows profiles."""
+    """A context at work: its module, its settings, and whether it shows profiles.
+
+    `max_tokens`: of prompt and answer together; 0 is the bench's.
+    """
 
     module: ModuleType
     settings: Any
     profiles: bool
+    max_tokens: int = 0
 
     @staticmethod
-    def of(module: ModuleType, settings: Any) -> "Shown":
+    def of(module: ModuleType, settings: Any, max_tokens: int = 0) -> "Shown":
         """Finds out, with two requests that differ in the profile alone, so that none is made that nobody sees."""
         example = Example("", "", None, "a", None)
         told, untold = (
             Request(example, Prompt("a"), (Interaction("a", "b"),), profile=text) for text in ("something", "")
         )
-        return Shown(module, settings, module.build([told], settings) != module.build([untold], settings))
+        seen = module.build([told], settings) != module.build([untold], settings)
+        return Shown(module, settings, seen, max_tokens)
 
 
 @dataclass(frozen=True)
@@ -67,11 +72,10 @@ class Desk:
         found, taken = measured(work, self.bench.backbone.device)
         return found, replace(taken, seconds=taken.seconds + self.profile.spared - before)
 
-    def prompts(self, shown: Shown, queries: Sequence[Example], users: Mapping[str, User]) -> list[Prompt]:
-        """The prompts of queries (N) of one task, with what the context adds."""
+    def prompts(self, shown: Shown, queries: Sequence[Example], users: Mapping[str, User], room: int) -> list[Prompt]:
+        """The prompts of queries (N) of one task, with what the context adds; `room`: tokens of a prompt at most."""
         task = self.bench.task_of(queries[0].task)
-        room = longest(self.bench, task)
-        fits = within(self.bench.backbone.tokenizer, room or self.bench.backbone.max_tokens - task.max_new_tokens)
+        fits = within(self.bench.backbone.tokenizer, room)
         requests = []
         for query in queries:
             user = users[query.user_id]
@@ -112,10 +116,24 @@ class Desk:
         return [{"score": score} for score in scores]
 
 
-def longest(bench: Bench, task: Task) -> int | None:
-    """Tokens of a prompt at most; None: as many as the model's positions leave."""
-    room = bench.max_tokens - task.max_new_tokens
-    return room if room > 0 else None
+def longest(bench: Bench, task: Task, asked: int = 0, virtual: int = 0) -> int:
+    """Tokens of a prompt at most: of `asked` (0: the bench's `max_tokens`) what the answer leaves, within the model's
+    positions, of which an adapter's `virtual` tokens take their own.
+
+    Where the bench's leaves nothing, as many as the positions do. ValueError where `asked` leaves nothing.
+    """
+    positions = bench.backbone.max_tokens - virtual - task.max_new_tokens
+    room = (asked or bench.max_tokens) - task.max_new_tokens
+    if asked and room < 1:
+        raise ValueError(
+            f"max_tokens is {asked}, and answers of task {task.name!r} may take {task.max_new_tokens}: expected more"
+        )
+    return min(room, positions) if room > 0 else positions
+
+
+def virtual_tokens(adapters: Adapters | None) -> int:
+    """Positions that adapters take before a text."""
+    return 0 if adapters is None else adapters.space.virtual_tokens
 
 
 def generating(bench: Bench, batch: int) -> Generate:
@@ -125,11 +143,12 @@ def generating(bench: Bench, batch: int) -> Generate:
     neutral = Injector(backbone.model, LoraSpace(backbone.sites(backbone.linear_names()[:1]), 1))
 
     def generate(
-        prompts: Sequence[Prompt], adapters: Adapters | None, index: Tensor, injector: Injector | None, task: Task
-    ) -> list[Generated]:
+        prompts: Sequence[Prompt], adapters: Adapters | None, index: Tensor, injector: Injector | None, task: Task,
+        room: int,
+    ) -> list[Generated]:  # fmt: skip
         return generated(
             backbone, injector or neutral, prompts, adapters, index, task.max_new_tokens, batch_size=batch,
-            max_prompt_tokens=longest(bench, task),
+            max_prompt_tokens=room,
         )  # fmt: skip
 
     return generate

@@ -7,14 +7,17 @@ asked, fails alone. Source: design section 2 (a personalisation is an adapter so
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from tailorlm.adapters.batch import Adapters
 from tailorlm.assembly.sources import Prepared
+from tailorlm.backbone.prompt import Prompt
 from tailorlm.data.records import Example, User
 from tailorlm.evaluation.measure import Taken
 from tailorlm.evaluation.plan import Cell, Chunk, Method
 from tailorlm.evaluation.rows import Row
 from tailorlm.evaluation.runner_controls import altered, enrolled_as
-from tailorlm.evaluation.runner_desk import Desk, Found, Shown
+from tailorlm.evaluation.runner_desk import Desk, Found, Shown, longest, virtual_tokens
 from tailorlm.evaluation.runner_divided import Tried, divided
 from tailorlm.methods.source import AdapterSource, Roster
 
@@ -100,13 +103,17 @@ class Sourced:
         self, source: AdapterSource, chunk: Chunk, cell: Cell, enrolled: Enrolled, queries: Sequence[Example]
     ) -> list[Found]:
         """Output, tokens, seconds and bytes of each query (N), answered by its own user's adapter."""
-        desk, shown = self.desk, self.shown[cell.method.name]
-        (prompts, (adapters, index)), taken = desk.timed(
-            lambda: (desk.prompts(shown, queries, chunk.users), source.adapters(queries, enrolled.roster))
-        )
+        desk, shown, task = self.desk, self.shown[cell.method.name], self.desk.bench.task_of(cell.task)
+
+        def ready() -> tuple[Adapters | None, Tensor, int, list[Prompt]]:
+            adapters, index = source.adapters(queries, enrolled.roster)
+            room = longest(desk.bench, task, shown.max_tokens, virtual_tokens(adapters))
+            return adapters, index, room, desk.prompts(shown, queries, chunk.users, room)
+
+        (adapters, index, room, prompts), taken = desk.timed(ready)
         # An adapter a query is kept of nobody, and one that all share is nobody's own.
         kept = enrolled.roster.adapters is not None and not enrolled.roster.shared
-        made = desk.generate(prompts, adapters, index, source.injector, desk.bench.task_of(cell.task))
+        made = desk.generate(prompts, adapters, index, source.injector, task, room)
         size, share = bytes_of(adapters), taken.seconds / len(queries)
         return [
             {

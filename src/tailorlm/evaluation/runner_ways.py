@@ -35,7 +35,10 @@ def ways(recipe: Recipe, desk: Desk, sources: Sources, common: Common, tasks: Se
     for seed in seeds(recipe):
         for (_, control, users), rows in grouped(recipe, seed).items():
             one = wanted(recipe, rows[0], seed)
-            shown = {row.name: Shown.of(find("contexts", row.context), context_settings(recipe, row)) for row in rows}
+            shown = {
+                row.name: Shown.of(find("contexts", row.context), context_settings(recipe, row), row.max_tokens)
+                for row in rows
+            }
             methods = [Method(row.name, row.adapter, row.context, about(recipe, row, one, seed)) for row in rows]
             found.append(Sourced(desk, partial(sources.prepared, one), shown, methods, seed, users, control))
     return found
@@ -54,7 +57,7 @@ def about(recipe: Recipe, row: Compared, source: Wanted, seed: int) -> dict[str,
     encoder, base = plain(recipe.encoder), plain(recipe.base)
     return {
         "source": source.about(), "context": row.context, "contexts": plain(context_settings(recipe, row)),
-        "control": row.control, "seed": seed, "max_tokens": recipe.max_tokens, "data": plain(recipe.data),
+        "control": row.control, "seed": seed, "max_tokens": row.max_tokens or recipe.max_tokens, "data": plain(recipe.data),
         "tasks": plain(recipe.tasks), "profile": plain(recipe.profile),
         "encoder": {name: encoder[name] for name in encoder if name != "cache"},
         "base": {name: base[name] for name in base if name != "device"}, "batch": recipe.eval.batch,

@@ -144,7 +144,7 @@ def test_contexts_show_what_is_before_the_query_and_profiles_only_where_they_are
     assert shown("profile_only").profiles and shown("pag").profiles and shown("rag_pag").profiles
     user, queries = people()[0]
     late = replace(user, history=(*user.history, Interaction("Write a headline: later", "LATER", 99.0, "headline")))
-    prompts = desk.prompts(shown("full_history"), [replace(queries[1], time=9.0)], {late.id: late})
+    prompts = desk.prompts(shown("full_history"), [replace(queries[1], time=9.0)], {late.id: late}, 200)
     assert "said 0 3" in prompts[0].context and "LATER" not in prompts[0].context
 
 
