@@ -17,12 +17,13 @@ from tailorlm.adapters.batch import Adapters
 from tailorlm.adapters.peft_config import read_config
 from tailorlm.adapters.peft_files import load_peft
 from tailorlm.assembly import build, checkpoints, runs
+from tailorlm.assembly.anchors import start_of
 from tailorlm.assembly.remembered import Fitted, Remembered
 from tailorlm.assembly.spent import nothing, spending, spent
 from tailorlm.assembly.wanted import Wanted, standard
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, User
-from tailorlm.methods.source import AdapterSource, Bench, Roster, Start
+from tailorlm.methods.source import AdapterSource, Bench, Roster
 from tailorlm.plugins import find
 
 FOLDER = "sources"
@@ -129,6 +130,10 @@ class Shared:
         """The one adapter, the same for each user."""
         return Roster(self.shared, {(user.id, None): 0 for user in users}, shared=True)
 
+    def of_all(self, tasks: Sequence[str] = ()) -> Adapters:
+        """The one adapter, whatever the tasks."""
+        return self.shared
+
     def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]:
         """The one adapter for every request (N)."""
         return roster.adapters, torch.tensor(roster.index(requests))
@@ -137,32 +142,3 @@ class Shared:
 def shared_lora(folder: Path, bench: Bench) -> Adapters:
     """MT-LoRA as training saved it."""
     return load_peft(folder, bench.backbone.sites(read_config(folder).targets)).to(bench.backbone.device)
-
-
-def start_of(source: AdapterSource, tasks: Sequence[str]) -> Start:
-    """What a source's users have, as what another source's adapters begin at.
-
-    The start raises ValueError for a source without adapters, and for one with several adapters a user.
-    """
-
-    def start(users: Sequence[User]) -> Adapters:
-        roster = source.enrol(users, tasks)
-        if roster.adapters is None:
-            raise ValueError(f"{type(source).__module__} makes no adapters that another source could begin at")
-        if len(roster.adapters) == 1:
-            return roster.adapters
-        return roster.adapters[torch.tensor([_place(roster, user, tasks) for user in users])]
-
-    return start
-
-
-def _place(roster: Roster, user: User, tasks: Sequence[str]) -> int:
-    own = [roster.place[user.id, task] for task in (None, *tasks) if (user.id, task) in roster.place]
-    if len(own) != 1:
-        raise ValueError(
-            f"user {user.id!a} has {len(own)} adapters to begin at, expected one: evaluate one task at a time, or give "
-            "the source one adapter for all tasks"
-        )
-    if own[0] < 0:
-        raise ValueError(f"user {user.id!a} has no adapter that another source could begin at")
-    return own[0]

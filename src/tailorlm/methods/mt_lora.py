@@ -70,8 +70,12 @@ class Source:
 
     def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
         """The one adapter, the same for each user."""
-        with torch.no_grad():
-            return Roster(self.shared().detach(), {(user.id, None): 0 for user in users}, shared=True)
+        return Roster(self.of_all(), {(user.id, None): 0 for user in users}, shared=True)
+
+    @torch.no_grad()
+    def of_all(self, tasks: Sequence[str] = ()) -> Adapters:
+        """The one adapter, whatever the tasks."""
+        return self.shared().detach()
 
     def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]:
         """The shared adapter for every request (N)."""

@@ -1,6 +1,7 @@
 """OPPU: one PEFT per user, trained on the user's own history, many users side by side.
 
-A task LoRA, the same for everybody and frozen, may stand under the users' own. Knows nothing of profiles.
+Another source's adapters, frozen, may stand under the users' own: a task LoRA for everybody, or one for each task or
+user. Knows nothing of profiles.
 Source: Tan et al. 2024 through P2P section 4; reference section 3 (task LoRA first, then a LoRA on q and v per user;
 also IA3 and prompt tuning).
 """
@@ -18,8 +19,9 @@ from tailorlm.adapters.stack import stack, stacked
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, User
 from tailorlm.methods.lora import LoraSettings
-from tailorlm.methods.own_items import ItemSettings, Owner, OwnRows, owners
+from tailorlm.methods.own_items import ItemSettings, OwnRows
 from tailorlm.methods.own_plan import STAGE_2_BATCHES, STAGE_2_RATES, Pace
+from tailorlm.methods.owners import Owner, owners
 from tailorlm.methods.peft import PeftSettings
 from tailorlm.methods.source import Bench, Needs, Roster, Start
 from tailorlm.methods.tuned import Tuned
@@ -27,6 +29,8 @@ from tailorlm.methods.tuning import Raw, Tuning
 from tailorlm.training.many import ManySettings, Observe
 
 NEEDS = Needs(task_data=True, other_users=False, user_training=True)
+START = "start/"
+"""Before the names of what an owner begins at, where it is not everybody's: it is kept with the owner."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,29 +79,28 @@ def stage_2() -> Settings:
 
 
 class Source:
-    """Enrolling trains; the adapters are the task LoRA and the user's: of two LoRAs, side by side along the rank."""
+    """Enrolling trains; the adapters are the start's and the user's: of two LoRAs, side by side along the rank."""
 
     def __init__(self, bench: Bench, settings: Settings, start: Start | None = None) -> None:
-        """`start`: one adapter (the task LoRA), frozen under the users' own; None starts at the base.
+        """`start`: what stands frozen under the users' own (the task LoRA); None starts at the base.
 
-        ValueError for several. Under another kind than LoRA, or at other sites, no portable file holds both: an
-        export says so.
+        Under another kind than LoRA, or at other sites, no portable file holds both: an export says so.
         """
-        self.bench, self.settings = bench, settings
-        self.task = _one(start(())) if start is not None else None
+        self.bench, self.settings, self.start = bench, settings, start
+        self.task = None if start is None or start.shared is None else start.shared.detach()
         self.peft = settings.peft()
         self.own = self.peft.space(bench.backbone)
-        self.space = self.own if self.task is None else stack(self.task.space, self.own)
+        self.space = self.own if start is None else stack(start.space, self.own)
         self.injector = Injector(bench.backbone.model, self.space)
 
     def prepare(self, users: Sequence[User], directory: Path, resume: bool = False, held: Sequence[User] = ()) -> None:
-        """Nothing: the task LoRA is given. `held` users decide nothing: each user's training is the user's own."""
+        """Nothing: the start is given. `held` users decide nothing: each user's training is the user's own."""
 
     def enrol(
         self, users: Sequence[User], tasks: Sequence[str] = (), *, directory: Path | None = None,
         observe: Observe | None = None,
     ) -> Roster:  # fmt: skip
-        """Train every user's adapter on the user's own items; a user without items keeps the task LoRA alone.
+        """Train every user's adapter on the user's own items; a user without items keeps the start alone.
 
         With a `directory` a run that was stopped goes on exactly; `observe` sees each step's gradients.
         """
@@ -130,16 +133,22 @@ class Source:
         )  # fmt: skip
 
     def effective(self, params: Raw, fixed: Raw) -> Adapters:
-        """Users' parameters (U, ...) as adapters: the scale folded in, the task's rank rows before the user's."""
+        """Users' parameters (U, ...) as adapters: the scale folded in, the start's rank rows before the user's."""
         own = self.peft.effective(self.own, params)
-        return own if self.task is None else stacked(self.task, own)
+        under = self._under(fixed)
+        return own if under is None else stacked(under, own)
 
     def _begin(self, people: Sequence[Owner], rows: OwnRows) -> tuple[Raw, Raw]:
-        return self.peft.fresh(self.bench.backbone, len(people), self.settings.seed), {}
+        fresh = self.peft.fresh(self.bench.backbone, len(people), self.settings.seed)
+        if self.start is None or self.task is not None:
+            return fresh, {}
+        under = self.start.of(people).detach().to(self.bench.backbone.device)
+        return fresh, {START + name: t.expand(len(people), *t.shape[1:]) for name, t in under.tensors.items()}
 
-
-def _one(task: Adapters) -> Adapters:
-    """The task adapter. ValueError for several: a task's is the same for everybody."""
-    if len(task) != 1:
-        raise ValueError(f"the task adapter is one for all, got {len(task)} of kind {task.space.kind}")
-    return task.detach()
+    def _under(self, fixed: Raw) -> Adapters | None:
+        """What stands under the users' own: kept of each, or everybody's. ValueError where it was not kept so."""
+        kept = {name.removeprefix(START): t for name, t in fixed.items()}
+        if bool(kept) != (self.start is not None and self.task is None):
+            theirs, given = ("a start of each one's own", "one for all, or none")[:: 1 if kept else -1]
+            raise ValueError(f"these users were trained over {theirs}, and this source has {given}: give it theirs")
+        return Adapters(self.start.space, kept) if self.start is not None and kept else self.task

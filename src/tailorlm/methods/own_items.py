@@ -18,6 +18,7 @@ from tailorlm.backbone.prompt import Prompt, encode_row, plain
 from tailorlm.backbone.rows import Row
 from tailorlm.contexts.context import Request, within
 from tailorlm.data.records import Example, Interaction, User
+from tailorlm.methods.owners import Owner
 from tailorlm.methods.source import Bench
 from tailorlm.tasks.task import Pair, Pool
 
@@ -49,33 +50,6 @@ class ItemSettings:
     def filled(self) -> Any:
         """The options as the context's `Settings`."""
         return recipe.settings(self.module().Settings, self.options, f"options of {self.context}")
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Whom an adapter is for: a user, and the one task that it is for (None: all)."""
-
-    user: User
-    task: str | None = None
-
-    @property
-    def id(self) -> str:
-        """What names the owner in plans and errors."""
-        return self.user.id if self.task is None else f"{self.user.id}/{self.task}"
-
-    @property
-    def place(self) -> tuple[str, str | None]:
-        """The owner's key in a roster."""
-        return self.user.id, self.task
-
-
-def owners(users: Sequence[User], tasks: Sequence[str], scope: str) -> list[Owner]:
-    """One of each user, or of each user and task. ValueError where the scope is "task" and no task is named."""
-    if scope == "all":
-        return [Owner(user) for user in users]
-    if not tasks:
-        raise ValueError('scope is "task": name the tasks that users are enrolled for')
-    return [Owner(user, task) for user in users for task in tasks]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from tailorlm.methods.own_items import Owner, OwnRows
+from tailorlm.methods.own_items import OwnRows
+from tailorlm.methods.owners import Owner
 from tailorlm.training.plan import Plan, plan_epochs
 
 T = TypeVar("T")

@@ -165,7 +165,7 @@ class Source:
         scaling = self.settings.lora.scaling if self.settings.kind == "lora" else 1.0
         settings = settings_of(self.settings.net, table, scaling, by_place)
         network = fresh(self.space, settings, table, self.settings.train.seed)
-        begin = self.start(()) if self.start is not None else self.begin()
+        begin = self.start.one() if self.start is not None else self.begin()
         if begin is not None:
             network.set_bias(begin)
         return network

@@ -22,8 +22,9 @@ from tailorlm.data.records import Example, User
 from tailorlm.methods import bridge
 from tailorlm.methods.further import TaskSettings, trained_further
 from tailorlm.methods.lora import LoraSettings
-from tailorlm.methods.own_items import ItemSettings, Owner, OwnRows, owners
+from tailorlm.methods.own_items import ItemSettings, OwnRows
 from tailorlm.methods.own_plan import STAGE_2_BATCHES, STAGE_2_RATES, Pace
+from tailorlm.methods.owners import Owner, owners
 from tailorlm.methods.source import Bench, Needs, Roster, Start, shared_start
 from tailorlm.methods.starts import lora_ga, pissa
 from tailorlm.methods.tuned import Tuned
@@ -88,8 +89,9 @@ class Source:
     """`space` is where the exported adapters live: (A, B C) of the anchor's rank."""
 
     def __init__(self, bench: Bench, settings: Settings, start: Start | None = None) -> None:
-        """`start` gives the anchors, one for all or one a user. ValueError without one where `begin` is "anchor",
-        and with one elsewhere.
+        """`start` gives the anchors: one for all, or one for each task, user, or user and task.
+
+        ValueError without one where `begin` is "anchor", and with one elsewhere.
         """
         if (start is None) == (settings.begin == "anchor"):
             got = "none was given" if start is None else "one was given"
@@ -105,7 +107,7 @@ class Source:
     def prepare(self, users: Sequence[User], directory: Path, resume: bool = False, held: Sequence[User] = ()) -> None:
         """Train the anchor further on `users`' items, where the settings say so; `held` users decide nothing."""
         if self.settings.task.data != 0:
-            anchor = self._anchor(())
+            anchor = self._fitting(self.start.one())
             now = trained_further(
                 self.bench, anchor, users, self.settings.task, self.settings.lora.scaling, self.settings.seed,
                 directory, resume,
@@ -152,15 +154,14 @@ class Source:
 
     def _begin(self, people: Sequence[Owner], rows: OwnRows) -> tuple[Raw, Raw]:
         settings = self.settings
-        anchor = self._anchor([owner.user for owner in people]) if settings.begin != "lora_ga" else self._aligned(rows)
+        anchor = self._fitting(self.start.of(people)) if settings.begin != "lora_ga" else self._aligned(rows)
         return bridge.parts(anchor, len(people), settings.train_parts, settings.lora.scaling, settings.cut_out)
 
-    def _anchor(self, users: Sequence[User]) -> Adapters:
-        """ValueError for an anchor with other places or another rank than the settings'."""
-        anchor = self.start(users).detach()
+    def _fitting(self, anchor: Adapters) -> Adapters:
+        """The anchors. ValueError where they have other places or another rank than the settings'."""
         if anchor.space != self.anchor_space:
             raise ValueError(f"the anchor is {_said(anchor.space)}; the settings' lora is {_said(self.anchor_space)}")
-        return anchor.to(self.bench.backbone.device)
+        return anchor.detach().to(self.bench.backbone.device)
 
     def _aligned(self, rows: OwnRows) -> Adapters:
         own = [[rows.rows[number] for number in numbers] for numbers in rows.numbers()]

@@ -78,7 +78,7 @@ class Sharers:
 
 def task_lora(start: Start | None, space: LoraSpace) -> Adapters | None:
     """The one LoRA under everybody's, None for the base alone. ValueError where it is no such LoRA on the sites."""
-    task = start(()) if start is not None else None
+    task = start.one() if start is not None else None
     if task is None:
         return None
     if not isinstance(task.space, LoraSpace) or len(task) != 1 or task.space.sites != space.sites:

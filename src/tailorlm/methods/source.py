@@ -6,7 +6,8 @@
     adapters(requests, roster)             (Adapters | None, index (N,)): row i uses adapters[index[i]], -1 the base
 
 `start` is what the source's adapters begin at, made by another source (PRISP's anchor, OPPU's task LoRA, the MT-LoRA
-under P2P): sources never import each other, whoever composes them hands one to the other.
+under P2P): sources never import each other, whoever composes them hands one to the other. A source whose one adapter
+is everybody's says so in `of_all(tasks)`.
 
 Knows nothing of other methods, evaluation or serving. Source: design section 2.
 """
@@ -19,9 +20,11 @@ from typing import Protocol, TypeVar
 from torch import Tensor
 
 from tailorlm.adapters.batch import Adapters
+from tailorlm.adapters.space import AdapterSpace
 from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.model import Backbone
 from tailorlm.data.records import Example, Interaction, User
+from tailorlm.methods.owners import Owner
 from tailorlm.methods.tuned import Tuned
 from tailorlm.profiles.encode import Encoder
 from tailorlm.profiles.profile import Profile
@@ -44,15 +47,34 @@ Profiler = Callable[[str, Sequence[Interaction], str | None], Profile]
 """(user id, history, task or None for all) -> what the history shows."""
 
 
-Start = Callable[[Sequence[User]], Adapters]
-"""users (U) -> the adapters that they begin at: U of them, or one (U = 1) that all share."""
+@dataclass(frozen=True)
+class Start:
+    """What a source's adapters begin at, adapters of `space` that another source makes.
+
+    `of`: owners (U) -> those that they begin at, in their order: U of them, or one (U = 1) that these owners share.
+    An owner with a task begins at the adapter for that task. `shared`: the one for everybody, None where it depends
+    on the owner.
+    """
+
+    space: AdapterSpace
+    of: Callable[[Sequence[Owner]], Adapters]
+    shared: Adapters | None = None
+
+    def one(self) -> Adapters:
+        """The one adapter for everybody. ValueError where it depends on the owner."""
+        if self.shared is None:
+            raise ValueError(
+                "this source begins at one adapter for everybody; its start has one for each user or task: "
+                "evaluate one task at a time, or choose a start such as mt_lora"
+            )
+        return self.shared
 
 
 def shared_start(adapters: Adapters) -> Start:
     """The one adapter (a task LoRA, MT-LoRA) for everybody. ValueError for more than one."""
     if len(adapters) != 1:
         raise ValueError(f"a shared start is one adapter, got {len(adapters)}")
-    return lambda users: adapters
+    return Start(adapters.space, lambda owners: adapters, adapters)
 
 
 @dataclass(frozen=True)

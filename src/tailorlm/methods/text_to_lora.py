@@ -120,7 +120,7 @@ class Source:
         check_targets(self.settings.goal, self.space, len(tasks), targets)
         rows = task_rows(self.bench, tasks)
         table = self.table(rows.descriptions)
-        begin, names = self.start(()) if self.start is not None else None, [task.name for task in tasks]
+        begin, names = self.start.one() if self.start is not None else None, [task.name for task in tasks]
         try:
             if self.settings.goal == "sft":
                 self.train_on_rows(self.build(table, begin), table, rows, directory, resume, held)
@@ -217,6 +217,10 @@ class Source:
         else:
             raise ValueError("text_to_lora makes an adapter a task: name the tasks that users are enrolled for")
         return Roster(self.generate(said), place, shared=True)
+
+    def of_all(self, tasks: Sequence[str] = ()) -> Adapters | None:
+        """The adapter that everybody has who is enrolled for these tasks: there is one where there is one task."""
+        return self.enrol((), tasks).adapters if len(tasks) == 1 else None
 
     @torch.no_grad()
     def generate(self, descriptions: Sequence[str]) -> Adapters:

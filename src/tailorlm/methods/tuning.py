@@ -16,8 +16,9 @@ from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.loss import row_losses
 from tailorlm.backbone.rows import Row, collate
 from tailorlm.methods.masks import Masked, masked
-from tailorlm.methods.own_items import ItemSettings, Owner, OwnRows, own_rows
+from tailorlm.methods.own_items import ItemSettings, OwnRows, own_rows
 from tailorlm.methods.own_plan import Pace, own_plan
+from tailorlm.methods.owners import Owner
 from tailorlm.methods.source import Bench, Roster
 from tailorlm.methods.tuned import Tuned, put_rows
 from tailorlm.training.many import ManySettings, Observe, RowLosses, Slice, train_many

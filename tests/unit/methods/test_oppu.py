@@ -9,7 +9,8 @@ from tailorlm import recipe
 from tailorlm.adapters.batch import Adapters
 from tailorlm.methods import oppu
 from tailorlm.methods.lora import LoraSettings
-from tailorlm.methods.own_items import ItemSettings, Owner, own_rows
+from tailorlm.methods.own_items import ItemSettings, own_rows
+from tailorlm.methods.owners import Owner
 from tailorlm.methods.source import shared_start
 from tailorlm.training.many import ManySettings
 
@@ -165,7 +166,7 @@ def test_dropout_is_each_rows_own_and_acts_in_training_only(bench, few, task):
         (lambda bench, task: settings(kind="ia4"), "ia3"),
         (lambda bench, task: settings(users_at_once=0), "users_at_once is 0"),
         (lambda bench, task: settings(dropout=1.0), "dropout 1.0"),
-        (lambda bench, task: oppu.Source(bench, settings(), lambda users: Adapters.cat([task, task])), "got 2 of kind"),
+        (lambda bench, task: shared_start(Adapters.cat([task, task])), "a shared start is one adapter, got 2"),
     ],
 )
 def test_what_cannot_work_is_refused(bench, task, make, message):

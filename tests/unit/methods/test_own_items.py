@@ -6,8 +6,9 @@ import pytest
 
 from tailorlm.data.cuts import Cut
 from tailorlm.data.records import Interaction, User
-from tailorlm.methods.own_items import ItemSettings, Owner, item_keys, own_rows, owners
+from tailorlm.methods.own_items import ItemSettings, item_keys, own_rows
 from tailorlm.methods.own_plan import STAGE_2_BATCHES, STAGE_2_RATES, Pace, own_plan
+from tailorlm.methods.owners import Owner, owners
 from tailorlm.plugins import find
 from tailorlm.profiles.profile import Profile, Statement
 from tailorlm.training.examples import training_set

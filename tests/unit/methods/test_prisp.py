@@ -16,7 +16,7 @@ from tailorlm.methods import bridge, prisp
 from tailorlm.methods.further import TaskSettings
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.own_items import ItemSettings, item_keys
-from tailorlm.methods.source import shared_start
+from tailorlm.methods.source import Start, shared_start
 from tailorlm.methods.tuned import Tuned
 from tailorlm.training.many import ManySettings
 
@@ -36,6 +36,11 @@ def lora(bench, users, seed=5):
     generator = torch.Generator().manual_seed(seed)
     tensors = {n: 0.3 * torch.randn(users, *shape, generator=generator) for n, shape in space.shapes().items()}
     return Adapters(space, tensors)
+
+
+def start_at(given):
+    """Adapters of the owners who are asked for, in their order."""
+    return Start(given.space, lambda owners: given)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +80,7 @@ def logits(bench, made, adapters, index, text="Write a headline: rain opens the 
 def test_before_training_it_is_the_anchor(bench, people, anchor, train):
     empty = [replace(user, history=()) for user in people[:2]]
     for given, wanted in ((anchor, [0, 0]), (lora(bench, 2), [0, 1])):
-        made = prisp.Source(bench, settings(train_parts=train), lambda users, own=given: own)
+        made = prisp.Source(bench, settings(train_parts=train), start_at(given))
         roster = made.enrol(empty)
         for name, tensor in roster.adapters.tensors.items():
             assert torch.allclose(tensor, given.tensors[name][wanted], atol=1e-6)
@@ -252,7 +257,7 @@ def test_task_data_trains_the_anchor_for_all_users(bench, people, few, anchor, t
     made = source(bench, anchor, **given)
     others = [replace(user, history=own(user)[:4]) for user in people[3:]]
     made.prepare(others, tmp_path / "run")
-    now = made.start(())
+    now = made.start.one()
     assert any(not torch.allclose(t, anchor.tensors[n], atol=1e-3) for n, t in now.tensors.items())
     kept = made.enrol([replace(few[0], history=())]).adapters
     assert all(torch.allclose(kept.tensors[n], t, atol=1e-6) for n, t in now.tensors.items())
@@ -260,17 +265,17 @@ def test_task_data_trains_the_anchor_for_all_users(bench, people, few, anchor, t
     with pytest.raises(ValueError, match="has a run already"):
         again.prepare(others, tmp_path / "run")
     again.prepare(others, tmp_path / "run", resume=True)
-    assert all(torch.equal(t, again.start(()).tensors[n]) for n, t in now.tensors.items())
+    assert all(torch.equal(t, again.start.one().tensors[n]) for n, t in now.tensors.items())
     assert prisp.needs(made.settings).task_data and not prisp.needs(settings()).task_data
 
 
 def test_all_task_data_is_more_than_some_and_none_leaves_the_anchor(bench, people, anchor, tmp_path):
     made = source(bench, anchor)
     made.prepare(people[3:], tmp_path / "none")
-    assert made.start(()) is anchor and not (tmp_path / "none").exists()
+    assert made.start.one() is anchor and not (tmp_path / "none").exists()
     fresh = prisp.Source(bench, settings(begin="fresh", task=TaskSettings(data="all", epochs=1)), None)
     fresh.prepare([replace(people[3], history=own(people[3])[:4])], tmp_path / "all")
-    assert all(t.any() for t in fresh.start(()).tensors.values())
+    assert all(t.any() for t in fresh.start.one().tensors.values())
     with pytest.raises(ValueError, match="task_data = 9999"):
         source(bench, anchor, task=TaskSettings(data=9999)).prepare(people[3:], tmp_path / "many")
 
@@ -305,9 +310,9 @@ def test_tasks_have_adapters_of_their_own(bench, people, anchor, queries):
         ),
         (
             lambda bench, anchor: prisp.Source(
-                bench, settings(task=TaskSettings(data=1)), lambda users: lora(bench, 2)
+                bench, settings(task=TaskSettings(data=1)), start_at(lora(bench, 2))
             ).prepare([], None),
-            "trains one anchor for all",
+            "begins at one adapter for everybody",
         ),
     ],
 )
