@@ -75,7 +75,8 @@ class Source:
     @torch.no_grad()
     def of_all(self, tasks: Sequence[str] = ()) -> Adapters:
         """The one adapter, whatever the tasks."""
-        return self.shared().detach()
+        shared: Adapters = self.shared()
+        return shared.detach()
 
     def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]:
         """The shared adapter for every request (N)."""
