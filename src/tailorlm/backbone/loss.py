@@ -4,13 +4,15 @@ Knows nothing of adapters: what the injector has set is what is scored. Source: 
 sample); NEFTune (Jain et al. 2023); label smoothing as in P2P's published settings.
 """
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, pad
 
 from tailorlm.backbone.checkpointing import checkpointed
+from tailorlm.backbone.last_mlp import last_mlp_at
 from tailorlm.backbone.model import Backbone
 from tailorlm.backbone.patch import replaced_forward
 from tailorlm.backbone.rows import IGNORE, RowBatch
@@ -39,7 +41,8 @@ def row_log_probs(backbone: Backbone, batch: RowBatch) -> Tensor:
 
 
 def label_logits(backbone: Backbone, batch: RowBatch, embeds: Tensor | None = None) -> Tensor:
-    """(P, V): the logits that predict the batch's P labels, row by row; all other positions skip the head.
+    """(P, V): the logits that predict the batch's P labels, row by row; all other positions skip the head and, unless
+    layers are recomputed, the last MLP.
 
     The model's own forward runs with its head replaced, so what it does to logits (Gemma's soft cap,
     Granite's scale) is done. Raises ValueError for a model that does not call its head as a module.
@@ -53,7 +56,9 @@ def label_logits(backbone: Backbone, batch: RowBatch, embeds: Tensor | None = No
         return logits
 
     given: dict[str, Any] = {"input_ids": batch.input_ids} if embeds is None else {"inputs_embeds": embeds}
-    with replaced_forward(head, head_at_labels), checkpointed(backbone.model, _recomputes(backbone)):
+    recomputes = _recomputes(backbone)
+    fewer = nullcontext() if recomputes else last_mlp_at(backbone.model, pad(places, (0, 1)))
+    with replaced_forward(head, head_at_labels), checkpointed(backbone.model, recomputes), fewer:
         logits: Tensor = backbone.model(**given, attention_mask=batch.attention_mask, use_cache=False).logits
     if logits.dim() != 2:
         raise ValueError(f"{backbone.id} computes logits without its output embeddings; it cannot be scored")
