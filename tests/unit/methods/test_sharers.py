@@ -28,7 +28,7 @@ from tailorlm.methods.sharers import (
     train_sharers,
 )  # fmt: skip
 from tailorlm.methods.side_by_side import digest, own_rows
-from tailorlm.methods.source import shared_start
+from tailorlm.methods.source import Start, shared_start
 from tailorlm.training.many import ManySettings
 
 LORA = LoraSettings(targets=("q_proj", "k_proj", "v_proj", "o_proj"), rank=4)
@@ -154,9 +154,9 @@ def test_the_task_lora_must_fit(bench, task):
     assert task_lora(shared_start(task), space) is task
     narrow = random_lora(bench, LoraSettings(targets=("q_proj",)), 0)
     with pytest.raises(ValueError, match="k_proj, o_proj, q_proj, v_proj"):
-        task_lora(lambda users: narrow, space)
-    with pytest.raises(ValueError, match="got 2"):
-        task_lora(lambda users: random_lora(bench, LORA, 0, users=2), space)
+        task_lora(shared_start(narrow), space)
+    with pytest.raises(ValueError, match="one adapter for everybody"):
+        task_lora(Start(space, lambda owners: random_lora(bench, LORA, 0, users=2)), space)
 
 
 def test_merging_is_a_weighted_sum_of_each_matrix(bench):

@@ -138,7 +138,7 @@ def test_every_network_and_goal_trains_and_generates(bench, tasks, tmp_path, goa
 
 def test_it_begins_at_its_start_for_every_description(bench, tasks):
     source = text_to_lora.Source(bench, settings(), shared_start(start(bench)))
-    source.hypernet = source.build(source.table(["one", "two"]), source.start(())).eval()
+    source.hypernet = source.build(source.table(["one", "two"]), source.start.one()).eval()
     for name, tensor in source.generate(["any", "words"]).tensors.items():
         assert torch.allclose(tensor, start(bench).tensors[name].expand_as(tensor), atol=1e-5)
 
