@@ -155,13 +155,15 @@ def train_sharers(
     seed: int,
     directory: Path,
     resume: bool,
+    vectors: Tensor | None = None,
 ) -> Sharers:
     """Choose among `users`, train each sharer's LoRA; finished chunks are in `directory` and reused on `resume`.
 
-    `injector` is of `carried_space(task, ...)`. All start from the same A, so that merging A's has a meaning.
+    `vectors` (U, E): the users' `history_vectors`, where they are known. `injector` is of `carried_space(task, ...)`.
+    All start from the same A, so that merging A's has a meaning.
     """
     space = settings.lora.space(bench.backbone)
-    vectors = history_vectors(bench, users)
+    vectors = history_vectors(bench, users) if vectors is None else vectors
     places = choose(users, vectors, settings, seed)
 
     def make(some: Sequence[User]) -> Params:
