@@ -47,6 +47,14 @@ def test_every_variant_is_a_whole_recipe_at_both_scales(paper, chosen):
     assert max(method(tiny, name).train.steps for name in ("mt_lora", "p2p") if name in tiny.methods) < 1001
 
 
+def test_table_3_is_judged_by_whom_the_command_names():
+    assert resolved("p2p").eval.judge is None and resolved("p2p", "show=table_3").eval.judge.endpoint is None
+    asked = ("eval.judge.endpoint.url=http://127.0.0.1:9/v1", "eval.judge.endpoint.model=a/b:c-1.5")
+    judge = resolved("p2p", "show=table_3", "scale=tiny", *asked).eval.judge
+    assert judge.endpoint.url == "http://127.0.0.1:9/v1" and judge.endpoint.model == "a/b:c-1.5"
+    assert judge.tasks == judge.splits == ()  # all that is written, on both
+
+
 def test_p2p_is_as_the_paper_says():
     recipe = resolved("p2p")
     own = method(recipe, "p2p")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, Literal
 
+from tailorlm.assembly.judging import JudgeSettings
 from tailorlm.plugins import names
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,79}")
@@ -69,7 +70,8 @@ class EvalSettings:
     `splits`: parts of [data.split] and "dev"; () is all there are. `seeds`: of the methods; () is the recipe's own.
     `limit`: queries of each task and split, 0 is all. `oppu_users`: how many users the preset oppu trains. `batch`:
     prompts at once; `users_at_once`: users enrolled, and held in memory, at once. `resamples`: draws of the bootstrap.
-    `profiles`: contexts show the profile of the query's "task", as in both papers, or of "all" tasks.
+    `profiles`: contexts show the profile of the query's "task", as in both papers, or of "all" tasks. `judge`: which
+    language model says how well answers fit (judging.py); None is nobody.
     """
 
     rows: tuple[str, ...] = ("base", "mt_lora", "p2p", "p2p_shuffled")
@@ -82,6 +84,7 @@ class EvalSettings:
     users_at_once: int = 256
     resamples: int = 1000
     profiles: Literal["task", "all"] = "task"
+    judge: JudgeSettings | None = None
 
     def __post_init__(self) -> None:
         for name in ("oppu_users", "batch", "users_at_once", "resamples"):

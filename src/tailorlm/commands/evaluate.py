@@ -19,6 +19,7 @@ from tailorlm.assembly.recipes import Recipe, read
 from tailorlm.assembly.remembered import Remembered
 from tailorlm.assembly.sources import Sources
 from tailorlm.assembly.wanted import check_rows, needs, wanted
+from tailorlm.commands import judging
 from tailorlm.commands.faults import line_of
 from tailorlm.commands.places import new_folder
 from tailorlm.commands.quiet import no_bars_of_loading
@@ -31,6 +32,9 @@ from tailorlm.evaluation.plan import Plan
 from tailorlm.evaluation.report import table_lines, write_report
 from tailorlm.evaluation.runner_answers import write_answers
 from tailorlm.evaluation.runner_desk import Desk, generating
+from tailorlm.evaluation.runner_judge import Judging
+from tailorlm.evaluation.runner_judge_results import lines as judge_lines
+from tailorlm.evaluation.runner_judge_results import unasked
 from tailorlm.evaluation.runner_progress import progress
 from tailorlm.evaluation.runner_results import Found, results
 from tailorlm.evaluation.runner_results import read as read_rows
@@ -63,14 +67,20 @@ def run(
     runs.check_run(folder, settings)
     no_bars_of_loading()
     work = prepared(settings, folder, resume)
-    answer(work)
+    judge = judging.ready(settings.eval.judge, work.desk, work.plan, folder, resume)
+    answer(work, judge)
     found = read_rows(work.plan)
     result = summed_up(work, found)
+    if judge is not None:
+        result = judging.added(result, work.plan, judge, settings.eval.resamples, settings.seed)
     runs.write_json(folder / "results.json", result)
     write_answers(folder / "answers.jsonl", work.plan, partial(statements, work))
     write_report(folder)
-    lines = [*table_lines(result), "", *differences(result), *failures(result), *about(folder, result)]
-    return Result({"run": str(folder), **result}, lines, FAILED if result["failures"] else OK)
+    said = result.get("judge")
+    marks = judge_lines(said, result["users"]) if said else []
+    lines = [*table_lines(result), *marks, "", *differences(result), *failures(result), *about(folder, result)]
+    failed = result["failures"] or (said and unasked(said))
+    return Result({"run": str(folder), **result}, lines, FAILED if failed else OK)
 
 
 def prepared(recipe: Recipe, folder: Path, resume: bool) -> Work:
@@ -111,14 +121,16 @@ def texts(users: Population) -> dict[str, str]:
     return {user.id: user.profile for side in (users.train, users.held) for user in side if user.profile is not None}
 
 
-def answer(work: Work) -> None:
-    """Make the rows that are not there yet."""
+def answer(work: Work, judge: Judging | None = None) -> None:
+    """Make the rows that are not there yet, and have them judged."""
     plan = work.plan
     names = ", ".join(dict.fromkeys(method.name for way in plan.ways for method in way.methods))
     tell(f"{counted(plan.total(), 'row')} of {names}")
     try:
         with progress(plan.total(), Console(stderr=True)) as show:
             runner.run(plan, work.desk.reason, show)
+        if judge is not None:
+            judging.judge(plan, judge)
     except KeyboardInterrupt as stopped:
         raise KeyboardInterrupt(said(stopped, work.folder)) from None
 

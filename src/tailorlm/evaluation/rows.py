@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -57,15 +57,23 @@ class Row:
 
 
 KINDS = {str: pa.string(), int: pa.int64(), float: pa.float64()}
-SCHEMA = pa.schema([(field.name, KINDS[(get_args(field.type) or (field.type,))[0]]) for field in fields(Row)])
+R = TypeVar("R")
+
+
+def schema_of(kind: type) -> pa.Schema:
+    """The columns of a dataclass whose fields are texts, numbers, or None."""
+    return pa.schema([(field.name, KINDS[(get_args(field.type) or (field.type,))[0]]) for field in fields(kind)])
+
+
+SCHEMA = schema_of(Row)
 MEASURED = ("seconds", "enrol_seconds", "peak_rss", "peak_cuda")
 """Columns that differ from run to run: clocks and memory."""
 
 
-def write_part(path: Path, rows: Sequence[Row], about: Mapping[str, Any]) -> None:
-    """Write a part, whole or not at all; `about` is what read_about gives back."""
+def write_part(path: Path, rows: Sequence[Any], about: Mapping[str, Any], kind: type = Row) -> None:
+    """Write a part of rows of one `kind`, whole or not at all; `about` is what read_about gives back."""
     make_private(path.parent)
-    table = pa.Table.from_pylist([asdict(row) for row in rows], SCHEMA)
+    table = pa.Table.from_pylist([asdict(row) for row in rows], schema_of(kind))
     said = json.dumps(about, sort_keys=True, ensure_ascii=False)
     table = table.replace_schema_metadata({ABOUT: said.encode("utf-8", "surrogatepass")})
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
@@ -99,16 +107,26 @@ def read_about(path: Path) -> dict[str, Any]:
 
 def read_part(path: Path) -> Iterator[Row]:
     """A part's rows, in order. ValueError where its columns are others."""
-    found = pq.read_schema(path)
-    if found.names != SCHEMA.names:
-        odd = sorted(set(found.names) ^ set(SCHEMA.names))
+    return read_as(Row, path)
+
+
+def read_as(kind: type[R], path: Path) -> Iterator[R]:
+    """The rows of that kind of a part, in order. ValueError where its columns are others."""
+    found, wanted = pq.read_schema(path), schema_of(kind)
+    if found.names != wanted.names:
+        odd = sorted(set(found.names) ^ set(wanted.names))
         raise ValueError(f"{path} has other columns than rows have here: {', '.join(odd)}")
-    return (Row(**row) for row in pq.read_table(path, schema=SCHEMA).to_pylist())
+    return (kind(**row) for row in pq.read_table(path, schema=wanted).to_pylist())
 
 
 def failures(path: Path) -> int:
     """How many rows of a part have no answer or no score."""
     return sum(reason is not None for reason in pq.read_table(path, columns=["failure"])["failure"].to_pylist())
+
+
+def answered(path: Path) -> int:
+    """How many rows of a part have an answer and a score."""
+    return int(pq.read_metadata(path).num_rows) - failures(path)
 
 
 def digest(examples: Sequence[Example], histories: Mapping[str, int]) -> str:

@@ -25,6 +25,8 @@ OWN_FAULT = frozenset({400, 413, 422})
 """Refusals of one prompt, which another need not meet."""
 LOST = 20
 """After so many failures without a reply between them the server counts as lost."""
+NOT_SENT = "not sent"
+"""In the reason of a failure that the server's loss brought, and no try of its own."""
 LONGEST_REPLY = 8 * 2**20
 LONGEST_WAIT_S = 60.0
 
@@ -122,7 +124,7 @@ class Endpoint:
         dice, host = random.Random(place), urlsplit(self.settings.url).hostname
         for tried in range(self.settings.retries + 1):
             if line.cut:
-                return EndpointError(place, f"{host}: not sent (after {tried} tries): {line.cut}")
+                return EndpointError(place, f"{host}: {NOT_SENT} (after {tried} tries): {line.cut}")
             try:
                 return line.replied(self._reply(prompt))
             except _Failure as failure:

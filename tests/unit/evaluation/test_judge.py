@@ -7,7 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tailorlm.evaluation.judge import RUBRIC, Judge, Question, Settings, Template, filled, judgement, make, summary
+from tailorlm.assembly.judging import RUBRIC, JudgeSettings, Template
+from tailorlm.evaluation.judge import Judge, Question, filled, judgement, make, summary
 from tailorlm.profiles.endpoint import Endpoint, EndpointError
 from tailorlm.profiles.endpoint import Settings as EndpointSettings
 from tailorlm.recipe import settings
@@ -55,7 +56,7 @@ def server():
 
 
 def use(server, **more):
-    return Settings(EndpointSettings(server.url, "m", **more))
+    return EndpointSettings(server.url, "m", **more)
 
 
 def asked(*answers):
@@ -145,9 +146,9 @@ def test_a_template_is_replaceable_from_a_recipe():
         "endpoint": {"url": "http://x/v1", "model": "m"},
         "template": {"prompt": "Grade {response}: {rubric}", "rubric": ["a", "b", "c", "d", "e"]},
     }
-    found = settings(Settings, table)
+    found = settings(JudgeSettings, table)
     assert filled(found.template, asked("it")[0]) == "Grade it: 1: a\n2: b\n3: c\n4: d\n5: e"
-    judge = make(found)
+    judge = make(found.endpoint, found.template)
     assert judge.version.endswith(":m") and judge.version != Judge(Endpoint(found.endpoint), "m").version
 
 
@@ -158,7 +159,7 @@ def test_bad_templates_are_refused(bad, reason):
 
 
 def test_an_endpoint_that_is_not_there_is_failures_and_no_crash():
-    lost = Settings(EndpointSettings("http://127.0.0.1:9/v1", "m", retries=0))
+    lost = EndpointSettings("http://127.0.0.1:9/v1", "m", retries=0)
     found = make(lost)(asked(*["score 1"] * 40))
     assert {one.fault for one in found} == {"failed"} and len(found) == 40
     assert "judge" not in summary(found)
