@@ -14,8 +14,8 @@ from tailorlm.evaluation.quantities import DASH
 WIDTH = 336.0
 LEFT, RIGHT = 127.0, 58.0
 """Room for labels on the left and for values on the right of the plot."""
-LONGEST = 20.5
-"""Letters of a label at most in one line."""
+LONGEST, ROW = 20.5, 18.0
+"""Letters of a label at most in one line, and the height of a bar's row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +86,14 @@ def half(y: float, text: str, kind: str) -> Markup:
 
 
 def halves(text: str) -> tuple[str, str]:
-    """A text in two lines: before its bracket, or at the space nearest to its middle."""
+    """A text in two lines: before its bracket, or at the space, else the sign of a name, nearest to its middle."""
+    bracket, middle = text.find(" ("), len(text) / 2
     gaps = [place for place, letter in enumerate(text) if letter == " "]
+    joints = [place + 1 for place, letter in enumerate(text[:-1]) if letter in "_-+/"]
     if not gaps:
-        return text[: len(text) // 2], text[len(text) // 2 :]
-    bracket = text.find(" (")
-    cut = bracket if bracket > 0 else min(gaps, key=lambda place: abs(place - len(text) / 2))
+        cut = min(joints or [len(text) // 2], key=lambda place: abs(place - middle))
+        return text[:cut], text[cut:]
+    cut = bracket if bracket > 0 else min(gaps, key=lambda place: abs(place - middle))
     return text[:cut], text[cut + 1 :]
 
 
@@ -137,7 +139,7 @@ def bar_chart(title: str, about: str, groups: Sequence[tuple[str, Sequence[Bar]]
     """Bars of 0..100 under the heading of their group."""
     drawn, y = [], 0.0
     for heading, bars in groups:
-        drawn.append(words(0, y + 14, heading, "heading"))
+        drawn.append(words(0, y + 14, heading, "heading told"))
         drawn += [one_bar(bar, y + 20 + 18 * number, 0, 0, 100) for number, bar in enumerate(bars)]
         y += 20 + 18 * len(bars) + 10
     ticks = [(place(tick, 0, 100), f"{tick:g}") for tick in (0, 50, 100)]
@@ -154,15 +156,16 @@ def one_bar(bar: Bar, y: float, start: float, low: float, high: float) -> Markup
 def gain_chart(title: str, about: str, bars: Sequence[Bar], reference: Bar) -> Markup:
     """Bars from zero, some to the left, and a vertical line at the reference's value with its text above."""
     values = [bar.value for bar in (*bars, reference)]
-    low, high = min(0.0, *values), max(1.0, *values)
-    top, height = 22.0, 18.0 * len(bars)
-    x, zero = place(reference.value, low, high), place(0, low, high)
+    low, most = min(0.0, *values), max(1.0, *values)
+    high = ROW + 5 if any(long(bar.label) for bar in bars) else ROW
+    top, height = 22.0, high * len(bars)
+    x, zero = place(reference.value, low, most), place(0, low, most)
     lines = joined(
         element("line", x1=zero, x2=zero, y1=top, y2=top + height, class_="axis"),
         element("line", x1=x, x2=x, y1=top - 4, y2=top + height, class_="reference"),
         words(x, 12, f"{reference.label} {reference.text}", "value tuned", "end"),
     )
-    drawn = [one_bar(bar, top + 18 * number + 2, 0, low, high) for number, bar in enumerate(bars)]
+    drawn = [one_bar(bar, top + high * number + 2, 0, low, most) for number, bar in enumerate(bars)]
     return picture(title, about, top + height + 4, *drawn, lines)
 
 

@@ -4,20 +4,22 @@ A file of evaluation/figures/ is a figure if it exports `FIGURE`. Knows nothing 
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from tailorlm.evaluation.names import split_name, task_name
-from tailorlm.evaluation.plots import Axis, Line, Lines, Plot, Point
+from tailorlm.evaluation.names import OF_RUN, foremost, split_name, task_name
+from tailorlm.evaluation.plots import FAINT, Axis, Line, Lines, Plot, Point, plainly
 from tailorlm.evaluation.report_averages import kinds
 from tailorlm.evaluation.report_merge import Board
+from tailorlm.evaluation.report_significance import drawn_ends
 from tailorlm.evaluation.report_sweep import Member, Series
 from tailorlm.evaluation.results import Results
 from tailorlm.plugins import find, names
 
-PACKAGE = "evaluation.figures"
-SCORE = Axis("score, 0 to 100", lambda value: f"{value:.1f}".removesuffix(".0"))
+PACKAGE, LINES = "evaluation.figures", 8
+"""Lines of a picture at most that have names: more cannot be told apart."""
+SCORE = Axis("score, 0 to 100", lambda value: f"{value:.1f}".replace("-", "\N{MINUS SIGN}"), plainly)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,12 @@ def figures() -> list[Figure]:
     """All figures there are."""
     found = [find(PACKAGE, name).FIGURE for name in names(PACKAGE)]
     return sorted(found, key=lambda one: (one.source, one.title))
+
+
+def faded(lines: Mapping[str, Line]) -> tuple[Line, ...]:
+    """The lines (by method), of many all but the foremost without their names, behind the others."""
+    shown = foremost(list(lines), LINES)
+    return tuple(line if name in shown else replace(line, kind=FAINT) for name, line in lines.items())
 
 
 def panels(results: Results, split: str) -> dict[str, list[str]]:
@@ -79,18 +87,22 @@ def swept(
     """
     places = {at(member.value) for one in series for member in one.members}
     axis = Axis(
-        label, told, "steps", {place: told(place) for place in sorted(place for place in places if place is not None)}
+        label,
+        told,
+        None,
+        "steps",
+        {place: told(place) for place in sorted(place for place in places if place is not None)},
     )
-    found: dict[tuple[str, str], list[Line]] = {}
-    for one in series:
+    found: dict[tuple[str, str], dict[str, Line]] = {}
+    for place, one in enumerate(series):
         run = one.members[0].run
         for split in run.results.splits():
             for kind, tasks in panels(run.results, split).items():
                 line = Line(one.name, spots(one.members, split, tasks, at), one.kind)
                 if len(line.points) > 1:
                     title = f"{panel_title(kind, tasks)}: {split_name(split).lower()}"
-                    found.setdefault((split, title), []).append(line)
-    return [Lines(title, axis, SCORE, tuple(lines)) for (_, title), lines in found.items()]
+                    found.setdefault((split, title), {})[f"{one.members[0].method}{OF_RUN}{place}"] = line
+    return [Lines(title, axis, SCORE, faded(lines)) for (_, title), lines in found.items()]
 
 
 def spots(
@@ -102,11 +114,19 @@ def spots(
 
 
 def spot(member: Member, split: str, tasks: Sequence[str], place: float) -> Point | None:
-    """A member's mean score over the tasks, with its interval where it is one task; None where it lacks one."""
+    """A member's mean score over the tasks, with its interval where the run says one; None where it lacks a task."""
     results, method = member.run.results, member.method
     scores = [results.score(method, split, task) for task in tasks]
     known = [100 * score for score in scores if score is not None]
     if len(known) < len(tasks):
         return None
-    ends = results.interval(method, split, tasks[0]) if len(tasks) == 1 else None
+    ends = results.interval(method, split, tasks[0]) if len(tasks) == 1 else drawn(member, split, tasks)
     return Point(place, sum(known) / len(known), *((100 * ends[0], 100 * ends[1]) if ends else (None, None)))
+
+
+def drawn(member: Member, split: str, tasks: Sequence[str]) -> tuple[float, float] | None:
+    """The interval of a mean over several tasks, from the scores of the run's examples; None without these."""
+    found = member.run.marks.scores.get((member.method, split), {})
+    own = {key: score for key, score in found.items() if key[2] in tasks}
+    low, high = drawn_ends(list(own.values()), [0.0] * len(own), list(own)) if own else (None, None)
+    return None if low is None or high is None else (low, high)

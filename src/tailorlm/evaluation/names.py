@@ -5,7 +5,7 @@ are on one page, a method that differs between them is named METHOD @ RUN.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 OF_RUN = " @ "
 """Between a method's name and its run's."""
@@ -72,6 +72,10 @@ SPLITS = {
     "dev": "Users not trained on",
     "target": "Target users",
 }
+FOREMOST = (
+    "p2p", "oppu", "base", "mt_lora", "prisp", "rag", "per_pcs", "prime", "pag", "text_to_lora", "base_profile",
+)  # fmt: skip
+"""Whose lines are drawn where there are more than a picture can show."""
 CEILINGS = frozenset({"p2p_traits"})
 """Rows that see what nobody can see: not comparable with the rest."""
 
@@ -127,6 +131,16 @@ def split_name(name: str) -> str:
 def split_heading(name: str, users: int | None) -> str:
     """What a split is called, with its number of users where it is known."""
     return f"{split_name(name)} ({users} of them)" if users else split_name(name)
+
+
+def foremost(names: Sequence[str], most: int) -> set[str]:
+    """All names where there are `most` at most; else those that matter most to a reader, then the first others."""
+
+    def place(name: str) -> tuple[int, int]:
+        own = plain_name(name)
+        return FOREMOST.index(own) if own in FOREMOST else len(FOREMOST), names.index(name)
+
+    return set(sorted(names, key=place)[:most])
 
 
 def natural(text: str) -> list[tuple[bool, int, str]]:

@@ -12,6 +12,7 @@ from tailorlm.evaluation.answers import Row
 from tailorlm.evaluation.grids import Grid, html
 from tailorlm.evaluation.markup import Markup, element, joined
 from tailorlm.evaluation.names import method_name, split_name
+from tailorlm.evaluation.report_apart import remarks
 from tailorlm.evaluation.report_content import Content
 from tailorlm.evaluation.report_difference import runs_table
 from tailorlm.evaluation.report_figures import markup, missing
@@ -37,8 +38,10 @@ def opening(content: Content) -> Markup:
     results, runs = content.results, runs_table(content.board.runs)
     head = element("header", element("h1", wording.TITLE), element("p", wording.introduction(results)))
     targets = sections.target_list(results)
+    apart = remarks(content.board.runs) if len(content.board.runs) > 1 else []
+    about = [html(runs), *(element("p", said) for said in apart)] if runs is not None else []
     wanted = section("targets", "What it had to show", targets) if targets else None
-    return joined(head, sections.headline(results), section("runs", "The runs", html(runs)) if runs else None, wanted)
+    return joined(head, sections.headline(results), section("runs", "The runs", *about) if about else None, wanted)
 
 
 def scores(content: Content) -> Markup:
@@ -116,7 +119,7 @@ def papers(content: Content) -> Markup:
     """The counterparts of the papers' figures, and what would make those that are not here."""
     there = [markup(one) for one in content.figures if one.plots]
     absent = missing(content.figures)
-    said = sections.definitions(absent)
+    said = sections.definitions((title, sections.code(wants)) for title, wants in absent)
     fold = "Figures that are not here, and what would make them" if there else "None is here; what would make them"
     rest = element("details", element("summary", fold), said) if absent else None
     return section("figures", "Figures as in the papers", *there, rest)

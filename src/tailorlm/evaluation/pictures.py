@@ -18,7 +18,7 @@ from tailorlm.evaluation.charts import (
 from tailorlm.evaluation.curves import line_chart
 from tailorlm.evaluation.markup import Markup, element
 from tailorlm.evaluation.names import in_order, method_kind, method_name, split_name, task_name
-from tailorlm.evaluation.quantities import duration, rounded, size
+from tailorlm.evaluation.quantities import duration, gain, rounded, size
 from tailorlm.evaluation.results import Results
 from tailorlm.evaluation.scores import STYLE
 
@@ -85,8 +85,8 @@ def gain_over_base(results: Results) -> Markup | None:
     if "base" not in averages or "oppu" not in averages:
         return None
     gains = {name: 100 * (score - averages["base"]) for name, score in averages.items() if name != "base"}
-    bars = [Bar(method_name(n), gains[n], f"{gains[n]:+.1f}", method_kind(n)) for n in in_order(gains) if n != "oppu"]
-    line = Bar("OPPU", gains["oppu"], f"{gains['oppu']:+.1f}", "tuned")
+    bars = [Bar(method_name(n), gains[n], gain(gains[n] / 100), method_kind(n)) for n in in_order(gains) if n != "oppu"]
+    line = Bar("OPPU", gains["oppu"], gain(gains["oppu"] / 100), "tuned")
     about = f"Points on average, on the same {results.users.get('oppu', '')} users; OPPU {line.text}."
     title = "Gain over the base model, beside OPPU's"
     return figure(gain_chart(title, about, bars, line), title, about)

@@ -18,6 +18,8 @@ OTHERS, SHAPES, ROW = 4, 7, 18.0
 """Colours of what is neither ours nor trained a user, shapes of marks, height of a line of the legend."""
 BESIDE, MARKS = 2.4, 14
 """How far lines with intervals stand apart, and marks of a line at most."""
+MARGIN = 6.0
+"""Room between the lowest and highest mark and the edges."""
 LONGEST, WIDEST = 22, 46
 """Letters of a name at most for two names to stand side by side in the legend, and of a line of a heading."""
 
@@ -31,28 +33,38 @@ def drawn(plot: Plot) -> Markup:
 
 def lines(plot: Lines | Scatter) -> Markup:
     """Lines with marks and intervals (or marks alone), axes, the place pointed out, and the names below."""
-    points = [point for line in plot.lines for point in line.points]
-    across = scale(plot.x, [point.x for point in points], LEFT + 16, WIDTH - RIGHT - 16)
-    up = scale(plot.y, heights(points), BOTTOM, TOP)
-    styles = styled(plot.lines)
+    named = plot.named if isinstance(plot, Lines) else plot.lines
+    across = scale(plot.x, [point.x for line in plot.lines for point in line.points], LEFT + 16, WIDTH - RIGHT - 16)
+    up = scale(plot.y, heights(plot), BOTTOM - MARGIN, TOP + MARGIN)
+    styles = styled(named)
     body = [
-        curve(line, style, across, up, beside(number, plot))
-        for number, (line, style) in enumerate(zip(plot.lines, styles, strict=True))
+        curve(line, style, across, up, isinstance(plot, Lines) and plot.whiskers, beside(number, plot))
+        for number, (line, style) in enumerate(zip(named, styles, strict=True))
     ]
+    behind = [faint(line, across, up) for line in plot.lines if line not in named]
     mark = pointed(plot.mark, across, up) if isinstance(plot, Lines) and plot.mark else None
-    below, legend = names(plot.lines, styles, BOTTOM + 46)
-    return picture(plot.title, about(plot), below, frame(across, up), joined(*body, mark), legend)
+    below, legend = names(named, styles, BOTTOM + 46)
+    return picture(plot.title, about(plot), below, frame(across, up), joined(*behind, *body, mark), legend)
+
+
+def faint(line: Line, across: Scale, up: Scale) -> Markup:
+    """A line behind the others."""
+    path = " ".join(f"{across.place(point.x):.1f},{up.place(point.y):.1f}" for point in line.points)
+    return element("polyline", points=path, class_="curve faint")
 
 
 def beside(number: int, plot: Lines | Scatter) -> float:
     """How far a line is moved sideways, so that intervals at one place do not cover each other."""
-    ends = any(point.low is not None for line in plot.lines for point in line.points)
-    return BESIDE * (number - (len(plot.lines) - 1) / 2) if plot.x.scale == "steps" and ends else 0.0
+    if not isinstance(plot, Lines) or not plot.whiskers or plot.x.scale != "steps":
+        return 0.0
+    return BESIDE * (number - (len(plot.named) - 1) / 2)
 
 
-def heights(points: Sequence[Point]) -> list[float]:
+def heights(plot: Lines | Scatter) -> list[float]:
     """All values that the y axis must hold."""
-    ends = [end for point in points for end in (point.low, point.high) if end is not None]
+    points = [point for line in plot.lines for point in line.points]
+    whiskers = isinstance(plot, Lines) and plot.whiskers
+    ends = [end for point in points for end in (point.low, point.high) if end is not None and whiskers]
     return [point.y for point in points] + ends
 
 
@@ -92,14 +104,14 @@ def fits(spots: Sequence[tuple[float, str]]) -> bool:
     return all(b - a > 3.1 * (len(one) + len(other)) + 4 for (a, one), (b, other) in pairwise(spots))
 
 
-def curve(line: Line, style: int, across: Scale, up: Scale, aside: float = 0.0) -> Markup:
-    """A line through its points, their intervals and marks, moved `aside`."""
+def curve(line: Line, style: int, across: Scale, up: Scale, whiskers: bool, aside: float) -> Markup:
+    """A line through its points, their `whiskers` and marks, moved `aside`."""
     spots = [(across.place(point.x) + aside, up.place(point.y), point) for point in line.points]
     colour = coloured(style)
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in spots)
     through = element("polyline", points=path, class_=f"curve {colour} d{style % 5}") if len(spots) > 1 else None
     return joined(
-        *(whisker(x, point, up, colour) for x, _, point in spots),
+        *(whisker(x, point, up, colour) for x, _, point in spots if whiskers),
         through, *(shape(x, y, style) for x, y, _ in spots[:: -(-len(spots) // MARKS)]),
     )  # fmt: skip
 
@@ -149,7 +161,7 @@ def names(found: Sequence[Line], styles: Sequence[int], top: float) -> tuple[flo
 def about(plot: Plot) -> str:
     """The numbers in words, for those who do not see the picture."""
     heads, rows = plot.table()
-    told = "; ".join(f"{row[0]}: {', '.join(row[1:])}" for row in rows)
+    told = "; ".join(f"{row[0]}: {', '.join(row[1:])}" for row in rows).replace("\n", ", interval ")
     return f"{', '.join(head for head in heads if head)}. {told}."
 
 
@@ -162,7 +174,7 @@ def bars(plot: Bars) -> Markup:
     high = 25 if any(charts.long(bar.name) for _, group in plot.groups for bar in group) else 20
     for heading, group in plot.groups:
         lines = wrap(heading, WIDEST)
-        body += [words(0, y + 14 + 15 * number, line, "heading") for number, line in enumerate(lines)]
+        body += [words(0, y + 14 + 15 * number, line, "heading told") for number, line in enumerate(lines)]
         y += 4 + 16 * len(lines)
         body += [one_bar(bar, across, y + high * number) for number, bar in enumerate(group)]
         y += high * len(group) + 8

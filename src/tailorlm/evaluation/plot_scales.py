@@ -49,7 +49,7 @@ def scale(axis: Axis, values: Sequence[float], start: float, end: float, zero: b
         held = [*values, 0.0] if zero else values
         ticks = list(axis.texts) if axis.scale == "steps" else rounds(min(held), max(held))
         low, high = ticks[0], ticks[-1]
-    return Scale(axis, low, high, tuple((tick, axis.said(tick)) for tick in ticks), start, end)
+    return Scale(axis, low, high, tuple((tick, axis.tick(tick)) for tick in ticks), start, end)
 
 
 def within(axis: Axis, low: float, high: float) -> list[float]:

@@ -9,26 +9,42 @@ from typing import Literal
 
 from tailorlm.evaluation.quantities import DASH, rounded
 
-WIDEST = 12
-"""Columns of a table of numbers at most."""
+WIDEST, WHISKERS = 12, 5
+"""Columns of a table of numbers at most, and lines at most whose intervals can be drawn beside each other."""
+FAINT = "faint"
+"""The kind of a line that stands behind the others, without a name."""
 Table = tuple[list[str], list[list[str]]]
-"""Heads, and rows with a cell a head."""
+"""Heads, and rows with a cell a head; what follows a line's end in a cell stands small below it."""
 
 
 def plainly(value: float) -> str:
-    """A number in three digits, with a true minus."""
-    return rounded(value).replace("-", "\N{MINUS SIGN}")
+    """A number in three digits at most, with a true minus."""
+    return written(rounded(value))
+
+
+def exactly(value: float) -> str:
+    """A number in three digits, also where the last ones are 0: numbers below each other line up."""
+    return written(f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:#.3g}")
+
+
+def written(text: str) -> str:
+    """A formatted number with a true minus, and a power of ten in words where it has one."""
+    number, _, power = text.partition("e")
+    return f"{number}{f'·10^{int(power)}' if power else ''}".replace("-", "\N{MINUS SIGN}")
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """`told` writes a value. `steps`: values stand evenly apart in the order of `texts`, which names them.
+    """`told` writes a value, `ticked` (or `told`) one at which a tick stands.
+
+    `steps`: values stand evenly apart in the order of `texts`, which names them.
 
     `rounds` are the values at which a logarithmic axis may have ticks; powers of ten where there are none.
     """
 
     label: str
-    told: Callable[[float], str] = plainly
+    told: Callable[[float], str] = exactly
+    ticked: Callable[[float], str] | None = None
     scale: Literal["linear", "log", "steps"] = "linear"
     texts: Mapping[float, str] = field(default_factory=dict)
     rounds: tuple[float, ...] = ()
@@ -36,6 +52,10 @@ class Axis:
     def said(self, value: float) -> str:
         """A value in words."""
         return self.texts.get(value) or self.told(value)
+
+    def tick(self, value: float) -> str:
+        """What stands at a tick."""
+        return self.texts.get(value) or (self.ticked or self.told)(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +70,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A name with its points from left to right; `kind` is the style's name of the line."""
+    """A name with its points from left to right; `kind` is the style's name of the line, or FAINT."""
 
     name: str
     points: tuple[Point, ...]
@@ -68,14 +88,35 @@ class Lines:
     note: str = ""
     mark: tuple[float, float, str] | None = None
 
+    @property
+    def named(self) -> tuple[Line, ...]:
+        """The lines that are drawn with their names."""
+        return tuple(line for line in self.lines if line.kind != FAINT)
+
+    @property
+    def intervals(self) -> bool:
+        """Whether any point has an interval."""
+        return any(point.low is not None for line in self.lines for point in line.points)
+
+    @property
+    def whiskers(self) -> bool:
+        """Whether intervals are drawn: not of many lines, where they hide each other."""
+        return self.intervals and len(self.named) <= WHISKERS
+
     def table(self) -> Table:
-        """A row a line, a column a place; the other way round where there are many places."""
+        """A row a line, a column a place; the other way round where there are many places. Of too many places for
+        either only some, which the first head says.
+        """
         places = sorted({point.x for line in self.lines for point in line.points})
-        heads, names = [self.x.said(place) for place in places], [line.name for line in self.lines]
-        rows = [self._cells(line, places) for line in self.lines]
-        if len(places) > WIDEST:
-            return [self.x.label, *names], [list(row) for row in zip(heads, *rows, strict=True)]
-        return [self.x.label, *heads], [[name, *row] for name, row in zip(names, rows, strict=True)]
+        turned = len(places) > WIDEST >= len(self.lines)
+        apart = 1 if turned else -(-len(places) // WIDEST) or 1
+        shown = places[::-1][::apart][::-1]
+        label = self.x.label if apart == 1 else f"{self.x.label} ({len(shown)} of {len(places)})"
+        heads, names = [self.x.said(place) for place in shown], [line.name for line in self.lines]
+        rows = [self._cells(line, shown) for line in self.lines]
+        if turned:
+            return [label, *names], [list(row) for row in zip(heads, *rows, strict=True)]
+        return [label, *heads], [[name, *row] for name, row in zip(names, rows, strict=True)]
 
     def _cells(self, line: Line, places: Sequence[float]) -> list[str]:
         found = {point.x: point for point in line.points}
@@ -86,7 +127,7 @@ class Lines:
             return DASH
         if point.low is None or point.high is None:
             return self.y.said(point.y)
-        return f"{self.y.said(point.y)} ({self.y.said(point.low)} to {self.y.said(point.high)})"
+        return f"{self.y.said(point.y)}\n{self.y.said(point.low)} to {self.y.said(point.high)}"
 
 
 @dataclass(frozen=True, slots=True)

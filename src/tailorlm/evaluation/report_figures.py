@@ -10,7 +10,7 @@ from tailorlm.evaluation.figure import Figure, figures
 from tailorlm.evaluation.grids import Cell, Grid, GridRow, html
 from tailorlm.evaluation.markup import Markup, element
 from tailorlm.evaluation.plot_drawing import drawn
-from tailorlm.evaluation.plots import Plot
+from tailorlm.evaluation.plots import Lines, Plot
 from tailorlm.evaluation.report_merge import Board
 
 
@@ -30,7 +30,13 @@ def shown(board: Board) -> list[Shown]:
 def grid(plot: Plot) -> Grid:
     """A picture's numbers."""
     heads, rows = plot.table()
-    return Grid(plot.title, tuple(heads), tuple(GridRow(row[0], tuple(map(Cell, row[1:]))) for row in rows))
+    return Grid(plot.title, tuple(heads), tuple(GridRow(row[0], tuple(map(cell, row[1:]))) for row in rows))
+
+
+def cell(text: str) -> Cell:
+    """A number, with what stands small below it."""
+    value, _, below = text.partition("\n")
+    return Cell(value, below)
 
 
 def markup(one: Shown) -> Markup:
@@ -43,8 +49,19 @@ def markup(one: Shown) -> Markup:
 
 def picture(plot: Plot) -> Markup:
     """A picture with its title above and its note below."""
-    note = element("p", plot.note, class_="note") if plot.note else None
-    return element("figure", element("figcaption", element("h4", plot.title)), drawn(plot), note)
+    said = note(plot)
+    below = element("p", said, class_="note") if said else None
+    return element("figure", element("figcaption", element("h4", plot.title)), drawn(plot), below)
+
+
+def note(plot: Plot) -> str:
+    """What to know of a picture: its own note, and where intervals and unnamed lines are."""
+    if not isinstance(plot, Lines):
+        return plot.note
+    drawn = "Lines up and down are 95% intervals over users." if plot.whiskers else ""
+    hidden = "95% intervals over users are in the numbers." if plot.intervals and not plot.whiskers else ""
+    faint = "Grey lines are the others; the numbers name them." if len(plot.named) < len(plot.lines) else ""
+    return " ".join(part for part in (plot.note, drawn, hidden, faint) if part)
 
 
 def missing(found: Sequence[Shown]) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from tailorlm.evaluation import wording
 from tailorlm.evaluation.grids import Cell, Grid, GridRow, markdown, plain
 from tailorlm.evaluation.names import in_order, method_name, method_note
+from tailorlm.evaluation.report_apart import remarks
 from tailorlm.evaluation.report_content import Content
 from tailorlm.evaluation.report_difference import runs_table
 from tailorlm.evaluation.report_figures import grid, missing
@@ -25,8 +26,10 @@ def text(content: Content) -> str:
     results = content.results
     head = [MARK, "", f"# {plain(wording.TITLE)}", "", plain(wording.introduction(results)), ""]
     runs = runs_table(content.board.runs)
+    apart = remarks(content.board.runs) if runs else []
     parts = [
         *section("The runs", [runs] if runs else []),
+        *(line for said in apart for line in (plain(said), "")),
         *targets(results),
         *section("How good the answers are", [*content.scores, *content.averages], plain(wording.scale(results))),
         *notes(results),
@@ -73,7 +76,7 @@ def figures(content: Content) -> list[str]:
         for plot in one.plots:
             lines += [*markdown(grid(plot)), *([plain(plot.note), ""] if plot.note else [])]
     absent = missing(content.figures)
-    told = [f"- {plain(title)}: {plain(wants)}" for title, wants in absent]
+    told = [f"- {plain(title)}: {wants}" for title, wants in absent]
     return [*lines, *(["Not here, and what would make them:", "", *told, ""] if told else [])]
 
 

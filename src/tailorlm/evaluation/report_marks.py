@@ -1,26 +1,23 @@
-"""The score of every example under every method, from a run's Parquet rows or, in older runs, from its answers.
+"""The score of every example under every method, from a run's Parquet rows or, where there are none, its answers.
 
-Reads columns without users' texts where there are rows. Several seeds: an example's score is the mean over them.
-Knows nothing of how it is shown. Source: issue 4 (a row an example).
+Of users' texts only digests of targets are kept: they tell whether two runs asked the same people, whatever their ids.
+Several seeds: an example's score is the mean over them. Knows nothing of how it is shown. Source: issue 4 (a row an
+example).
 """
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from tailorlm.evaluation.answers import read_rows
-from tailorlm.evaluation.rows import read_about
+from tailorlm.evaluation.report_rows import method_of, part_rows
 from tailorlm.evaluation.scores import score_answers
 
 Key = tuple[str, str, str]
 """(example, user, task)."""
-COLUMNS = (
-    "example_id", "user_id", "task", "method", "split", "seed", "adapter", "context", "history_items", "score",
-    "enrol_seconds", "peak_rss", "peak_cuda",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +46,14 @@ class Spent:
 class Marks:
     """Scores (0..1) by method and split, then by example; what methods took by method, split and task.
 
-    `history` is by user: how many items the user has; empty where the run does not say.
+    `history` is by (user, task): how many items the user has; empty where the run does not say. `asked` is by
+    (split, task): who was asked, each as (user, digest of the target), whatever came of it.
     """
 
     scores: dict[tuple[str, str], dict[Key, float]] = field(default_factory=dict)
     spent: dict[tuple[str, str, str], Spent] = field(default_factory=dict)
-    history: dict[str, int] = field(default_factory=dict)
+    history: dict[tuple[str, str], int] = field(default_factory=dict)
+    asked: dict[tuple[str, str], set[tuple[str, str]]] = field(default_factory=dict)
     made: dict[str, Made] = field(default_factory=dict)
 
 
@@ -73,27 +72,30 @@ def of_parts(parts: list[Path]) -> Marks:
     seeds: dict[tuple[str, str, Key], list[float]] = {}
     known: dict[Key, Key] = {}
     for path in parts:
-        about = read_about(path)["method"]
+        about = method_of(path)
         for row in part_rows(path):
             marks.made.setdefault(row["method"], Made(row["adapter"], row["context"], about))
-            marks.history[row["user_id"]] = row["history_items"]
+            told: Key = (row["example_id"], row["user_id"], row["task"])
+            said = known.setdefault(told, told)
+            note(marks, row)
             spend(marks, row)
             if row["score"] is not None:
-                said: Key = (row["example_id"], row["user_id"], row["task"])
-                place = (row["method"], row["split"], known.setdefault(said, said))
-                seeds.setdefault(place, []).append(row["score"])
+                seeds.setdefault((row["method"], row["split"], said), []).append(row["score"])
     for (method, split, said), found in seeds.items():
         marks.scores.setdefault((method, split), {})[said] = sum(found) / len(found)
     return marks
 
 
-def part_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The columns of a part that hold no text. ValueError where one is missing."""
-    missing = [name for name in COLUMNS if name not in pq.read_schema(path).names]
-    if missing:
-        raise ValueError(f"{path} has no column {', '.join(missing)}: expected rows of `tailor eval`")
-    for batch in pq.ParquetFile(path).iter_batches(columns=list(COLUMNS)):
-        yield from batch.to_pylist()
+def note(marks: Marks, row: Mapping[str, Any]) -> None:
+    """Keep who was asked, and how long the user's history is."""
+    user, task = row["user_id"], row["task"]
+    marks.history[user, task] = max(row["history_items"], marks.history.get((user, task), 0))
+    marks.asked.setdefault((row["split"], task), set()).add((user, digest(row["target"])))
+
+
+def digest(text: str) -> str:
+    """A text as a few bytes that say nothing of it."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def spend(marks: Marks, row: Mapping[str, Any]) -> None:
@@ -106,15 +108,22 @@ def spend(marks: Marks, row: Mapping[str, Any]) -> None:
 
 
 def of_answers(path: Path) -> Marks:
-    """The marks of a file of answers, scored here; how methods were made is not in it."""
+    """The marks of a file of answers, scored here; how methods were made is not in it.
+
+    An example has no id there: it is known by a digest of what is asked, and by its number among equal ones.
+    """
     texts: dict[tuple[str, str, str], tuple[list[Key], list[str], list[str]]] = {}
-    for number, row in enumerate(read_rows(path)):
+    marks, equal = Marks(), Counter[tuple[str, str, str, str]]()
+    for row in read_rows(path):
+        name = digest(row.input)
+        equal[row.split, name, row.user_id, row.task] += 1
+        key = (f"{name}-{equal[row.split, name, row.user_id, row.task]}", row.user_id, row.task)
+        marks.asked.setdefault((row.split, row.task), set()).add((row.user_id, digest(row.target)))
         for method, output in row.outputs.items():
             keys, outputs, targets = texts.setdefault((method, row.split, row.task), ([], [], []))
-            keys.append((str(number), row.user_id, row.task))
+            keys.append(key)
             outputs.append(output)
             targets.append(row.target)
-    marks = Marks()
     for (method, split, task), (keys, outputs, targets) in texts.items():
         scores = score_answers(task, outputs, targets)
         marks.scores.setdefault((method, split), {}).update(zip(keys, scores, strict=True))

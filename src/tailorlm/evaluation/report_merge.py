@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from tailorlm.evaluation.names import OF_RUN
+from tailorlm.evaluation.report_apart import base_of, check, places, same_people, served
 from tailorlm.evaluation.report_marks import Key
 from tailorlm.evaluation.report_run import Run
 from tailorlm.evaluation.results import OBJECTS, Results
@@ -32,7 +33,8 @@ class Board:
 
 
 def board(runs: Sequence[Run]) -> Board:
-    """The runs (at least one) together."""
+    """The runs (at least one) together. ValueError for runs that asked different people the same task."""
+    check(runs)
     if len(runs) == 1:
         methods = {(runs[0].name, name): name for name in known(runs[0])}
         return Board(runs, runs[0].results, runs[0].marks.scores, methods)
@@ -54,8 +56,10 @@ def title(runs: Sequence[Run], run: Run, name: str) -> str:
 
 
 def agree(one: Run, other: Run, name: str) -> bool:
-    """Whether two runs measured a method on different things, or to the same numbers."""
+    """Whether two runs measured a method of one base on different things, or on the same people to the same numbers."""
     a, b = (run.results.methods.get(name, {}) for run in (one, other))
+    if base_of(one) != base_of(other) or not same_people(one, other):
+        return False
     same = {(split, task) for split in a.keys() & b.keys() for task in a[split].keys() & b[split].keys()}
     if not a or not b or bool(one.results.failures.get(name)) != bool(other.results.failures.get(name)):
         return False
@@ -79,7 +83,7 @@ def merged(runs: Sequence[Run], named: Mapping[tuple[str, str], str]) -> Results
         for name, found in parts.items():
             found.append(renamed(name, getattr(run.results, name), own))
     whole: dict[str, Any] = {name: together(found) for name, found in parts.items()}
-    whole["users"] = agreed([run.results.users for run in runs], parts["users"])
+    whole["users"] = numbers(runs, named, parts["users"])
     whole["targets"] = [target | {"what": f"{run.name}: {target['what']}"} for run in runs for target in each(run)]
     return averaged(Results(provenance={}, **whole), [run.results for run in runs])
 
@@ -109,6 +113,25 @@ def together(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             both = isinstance(old, Mapping) and isinstance(value, Mapping)
             made[name] = together([old, value]) if both else made.get(name, value)  # type: ignore[list-item]
     return made
+
+
+def numbers(
+    runs: Sequence[Run], named: Mapping[tuple[str, str], str], parts: Sequence[Mapping[str, int]]
+) -> dict[str, int]:
+    """Numbers of users on which all runs agree; where a run asked only some users of another's, all of these, and
+    how few each of its rows is of.
+    """
+    found = agreed([run.results.users for run in runs], parts)
+    for split in {split for run in runs for split in run.results.splits()}:
+        having = [run for run in runs if split in run.results.users and split in run.results.splits()]
+        asked = [{place for place in places(run) if place[0] == split} for run in having]
+        if having and all(one == asked[0] for one in asked):
+            found[split] = max(run.results.users[split] for run in having)
+    few = {run.name: count for run in runs if (count := served(runs, run)) is not None}
+    for (name, _), row in named.items():
+        if name in few:
+            found[row] = min(few[name], found.get(row, few[name]))
+    return found
 
 
 def agreed(users: Sequence[Mapping[str, int]], parts: Sequence[Mapping[str, int]]) -> dict[str, int]:

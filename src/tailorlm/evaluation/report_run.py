@@ -3,6 +3,7 @@
 Knows nothing of how it is shown, or of other runs. Source: issue 4 (report).
 """
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,7 +46,18 @@ def checked(folder: Path) -> Path:
     if not (folder / "results.json").is_file():
         stopped = ": the evaluation was stopped, go on with --resume" if (folder / "rows").is_dir() else ""
         raise ValueError(f"{folder} has no results.json{stopped or '; expected a folder of `tailor eval` or demo'}")
+    if not finished(folder / "rows" / ".plan.json"):
+        raise ValueError(f"{folder}: an evaluation in it was stopped, and its results are older: go on with --resume")
     return folder
+
+
+def finished(state: Path) -> bool:
+    """Whether the evaluation that made a folder's rows came to its end, as its `.plan.json` says."""
+    try:
+        said = json.loads(state.read_text(encoding="utf-8")) if state.exists() else {}
+    except (ValueError, RecursionError) as wrong:
+        raise ValueError(f"{state}: no readable JSON ({type(wrong).__name__})") from None
+    return not (isinstance(said, dict) and said.get("finished") is False)
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:
@@ -69,7 +81,7 @@ def read_recipe(folder: Path) -> dict[str, Any]:
         return {}
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as wrong:
+    except (ValueError, RecursionError) as wrong:
         raise ValueError(f"{path}: no readable TOML ({type(wrong).__name__})") from None
 
 

@@ -1,7 +1,8 @@
 """Methods that are alike but for one setting, over one run or several: what a figure draws as a line.
 
 A method is known by all that decided its answers (the metadata of its rows). Two that differ in the swept setting
-alone, whatever run or row of a recipe they are from, are points of one line. Knows nothing of figures.
+alone, whatever run or row of a recipe they are from, are points of one line, if the same people were asked. Knows
+nothing of figures.
 """
 
 import json
@@ -12,7 +13,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from tailorlm.evaluation.names import CONTEXTS, METHODS, in_order, method_kind, method_name
-from tailorlm.evaluation.report_marks import Made
+from tailorlm.evaluation.report_apart import places
+from tailorlm.evaluation.report_marks import Made, digest
 from tailorlm.evaluation.report_run import Run
 
 ASIDE = ("seed", "*.seed", "batch", "users_at_once", "base.device", "encoder.cache", "data.on_error")
@@ -24,12 +26,13 @@ Swept = Callable[[Run, Flat], tuple[Any, Sequence[str]] | None]
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A method of a run at one value of what is swept."""
+    """A method of a run at one value of what is swept; `people`: a digest of whom the run asked what."""
 
     run: Run
     method: str
     made: Made
     value: Any
+    people: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,30 +45,28 @@ class Series:
 
 
 def alike(member: Member, paths: Sequence[str]) -> str:
-    """A text that is the same for methods that differ in the settings `paths` alone, asked of as many users."""
+    """A text that is the same for methods that differ in the settings `paths` alone, asked of the same people."""
     flat = flattened(member.made.about)
     kept = {
         path: value
         for path, value in flat.items()
         if path not in paths and not any(fnmatchcase(path, pattern) for pattern in ASIDE)
     }
-    return json.dumps([member.made.adapter, member.made.context, kept, asked(member.run)], sort_keys=True)
+    return json.dumps([member.made.adapter, member.made.context, kept, member.people], sort_keys=True)
 
 
 def namesake(member: Member, paths: Sequence[str]) -> str:
-    """A text that is the same for methods of one name, source, context and model, asked of as many users."""
+    """A text that is the same for methods of one name, source, context and model, asked of the same people."""
     base = member.made.about.get("base")
-    named = [member.method, member.made.adapter, member.made.context, base, asked(member.run)]
+    named = [member.method, member.made.adapter, member.made.context, base, member.people]
     return json.dumps(named, sort_keys=True)
 
 
-def asked(run: Run) -> dict[str, Any]:
-    """How many users were asked, and on which tasks, by split."""
-    methods = run.results.methods.values()
-    return {
-        split: [run.results.users.get(split), sorted({task for by in methods for task in by.get(split, {})})]
-        for split in run.results.splits()
-    }
+def asked(run: Run) -> str:
+    """A digest of who was asked what: how many users of each split, and of each task who they are and answered."""
+    counts = [(split, run.results.users.get(split)) for split in run.results.splits()]
+    people = [(place, sorted(run.marks.asked.get(place, ()))) for place in sorted(places(run))]
+    return digest(repr([counts, people]))
 
 
 def sweep(
@@ -75,10 +76,11 @@ def sweep(
     """The series, of `least` values or more, of methods that `of` takes; of members with one value the first stays."""
     found: dict[str, list[Member]] = {}
     for run in runs:
+        people = asked(run)
         for method, made in run.marks.made.items():
             said = swept(run, flattened(made.about)) if of(made) else None
             if said is not None:
-                member = Member(run, method, made, said[0])
+                member = Member(run, method, made, said[0], people)
                 found.setdefault(same(member, said[1]), []).append(member)
     series = [distinct(members) for members in found.values()]
     return named([members for members in series if len(members) >= least])

@@ -5,12 +5,12 @@ Source: issue 2 section 3 and issue 4 (results.json).
 """
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tailorlm.evaluation.report_shapes import check_fields
 from tailorlm.evaluation.table import AVERAGE
 
 Scores = Mapping[str, float]
@@ -102,7 +102,7 @@ def read_results(path: Path) -> Results:
     """The results of a run's `results.json`. Raises ValueError that names the file and the field."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as wrong:
+    except (ValueError, RecursionError) as wrong:
         raise ValueError(f"{path}: no readable JSON ({type(wrong).__name__})") from None
     return parse(raw, str(path))
 
@@ -111,12 +111,11 @@ def parse(raw: Any, where: str = "results") -> Results:
     """The results in a parsed `results.json`; `where` names it in errors (ValueError)."""
     if not isinstance(raw, Mapping) or not isinstance(raw.get("methods"), Mapping) or not raw["methods"]:
         raise ValueError(f'{where}: field "methods": expected {{method: {{split: {{task: score}}}}}}')
-    check_scores(raw["methods"], f"{where}: methods")
-    check_scores(raw.get("same_users") or {}, f"{where}: same_users")
     fields = {name: raw.get(name) or kind() for name, kind in KINDS.items()}
     for name, kind in KINDS.items():
         if not isinstance(fields[name], kind):
             raise ValueError(f'{where}: field "{name}": expected a JSON {"list" if kind is list else "object"}')
+    check_fields(raw, where)
     provenance = {name: raw[name] for name in PROVENANCE if name in raw}
     return Results(methods=raw["methods"], provenance=provenance, **fields)
 
@@ -127,14 +126,3 @@ OBJECTS = (
     "gradient_norms", "curves",
 )  # fmt: skip
 KINDS: dict[str, type[Any]] = {name: dict for name in OBJECTS} | {"targets": list}
-
-
-def check_scores(value: Any, where: str) -> None:
-    """Raises ValueError with the place of the first score that is no finite number in 0..1."""
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            check_scores(inner, f"{where}.{name}")
-    elif isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{where}: expected a finite number, found {type(value).__name__}")
-    elif not 0 <= value <= 1:
-        raise ValueError(f"{where}: {value:g}: expected a score from 0 to 1")

@@ -143,6 +143,11 @@ def stage_name(name: str) -> str:
     return method_name(name) if name in METHODS else name.replace("_", " ").capitalize()
 
 
-def definitions(pairs: Iterable[tuple[str, str]]) -> Markup:
+def code(text: str) -> Markup:
+    """A sentence of ours, with its `commands` as such."""
+    return joined(*(element("code", part) if place % 2 else part for place, part in enumerate(text.split("`"))))
+
+
+def definitions(pairs: Iterable[tuple[str, Child]]) -> Markup:
     """Names and values, side by side."""
     return element("dl", joined(*(joined(element("dt", a), element("dd", b)) for a, b in pairs)), class_="facts")

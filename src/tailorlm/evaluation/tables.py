@@ -25,6 +25,9 @@ from tailorlm.evaluation.report_significance import Against
 from tailorlm.evaluation.results import Results
 from tailorlm.evaluation.scores import STYLE
 
+LESS = " (less is better)"
+SHOWN = 3
+"""Decimals of a share that are shown: points with one."""
 CLEAR = 0.05
 """The p-value below which a difference is more than luck."""
 
@@ -61,13 +64,27 @@ def noted(results: Results, name: str, split: str, told: bool) -> str:
 
 
 def ranked(
-    results: Results, names: Sequence[str], value: Callable[[str], float | None], lower: bool = False
+    results: Results,
+    names: Sequence[str],
+    value: Callable[[str], float | None],
+    lower: bool = False,
+    decimals: int = SHOWN,
 ) -> dict[str, str]:
-    """Which method is best and which 2nd, equal values alike, among rows that compare."""
+    """Which method is best and which 2nd, among rows that compare; values that read alike are marked alike.
+
+    Two that are best leave no 2nd. Nothing is marked where all are alike, as where there is one row.
+    """
     found = {name: value(name) for name in names if comparable(results, name)}
-    known = {name: score for name, score in found.items() if score is not None}
+    known = {name: float(f"{tidy(score):.{decimals}f}") for name, score in found.items() if score is not None}
     top = sorted(set(known.values()), reverse=not lower)[:2]
-    return {name: ("best", "2nd")[top.index(score)] for name, score in known.items() if score in top}
+    best = [name for name in known if known[name] == top[0]] if len(top) > 1 else []
+    second = [name for name in known if known[name] == top[1]] if len(best) == 1 else []
+    return {**dict.fromkeys(best, "best"), **dict.fromkeys(second, "2nd")}
+
+
+def tidy(value: float) -> float:
+    """A number without the noise of its last bits, so that equal numbers read alike."""
+    return round(value, 9)
 
 
 def comparable(results: Results, name: str) -> bool:
@@ -78,7 +95,8 @@ def comparable(results: Results, name: str) -> bool:
 def score_cell(results: Results, name: str, split: str, task: str, rank: str) -> Cell:
     """A score, its mark and its interval."""
     score, ends = results.score(name, split, task), results.interval(name, split, task)
-    return Cell(points(score), f"{points(ends[0])} to {points(ends[1])}" if ends and score is not None else "", rank)
+    shown = None if score is None else tidy(score)
+    return Cell(points(shown), f"{points(ends[0])} to {points(ends[1])}" if ends and score is not None else "", rank)
 
 
 def average_table(results: Results, split: str) -> Grid | None:
@@ -93,7 +111,7 @@ def average_table(results: Results, split: str) -> Grid | None:
                                   for one, rank in zip(found, ranks, strict=True)))
         for name in names
     ]  # fmt: skip
-    heads = (f"{one.title}{' (less is better)' if one.lower else ''}" for one in found)
+    heads = (f"{one.title}{LESS if one.lower else ''}" for one in found)
     return Grid(f"{split_name(split)}: averages as in the papers' tables", ("Method", *heads), tuple(rows), "averages")
 
 
@@ -176,11 +194,16 @@ def metric_table(results: Results, split: str, task: str) -> Grid | None:
         )
         for name, row in found.items()
     ]
-    return Grid(f"{task_name(task)}, {split_name(split).lower()}", ("Method", *map(metric_name, names)), tuple(rows))
+    return Grid(f"{task_name(task)}, {split_name(split).lower()}", ("Method", *map(head, names)), tuple(rows))
+
+
+def head(name: str) -> str:
+    """A metric's column."""
+    return f"{metric_name(name)}{LESS if name in LOWER else ''}"
 
 
 def metric_cell(value: float | None, rank: str = "", count: bool = False) -> Cell:
     """A number with three decimals, or a whole one where it is a `count`."""
     if value is None:
         return Cell()
-    return Cell(f"{value:,.0f}" if count else f"{value:.3f}".replace("-", "\N{MINUS SIGN}"), "", rank)
+    return Cell(f"{value:,.0f}" if count else f"{tidy(value):.{SHOWN}f}".replace("-", "\N{MINUS SIGN}"), "", rank)

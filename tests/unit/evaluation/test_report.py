@@ -155,7 +155,7 @@ def test_metrics_beside_the_score_are_tables(run: Path, results: dict[str, Any])
     results["attributes"]["base"]["random"]["rating"] = {"mae": 1.25}
     metrics = read(with_results(run, results)).split('id="metrics"')[1].split("</section>")[0]
     ours = metrics.split('class="ours"')[1]
-    assert ">0.523</strong>" in ours and ">0.800</strong>" in ours and "<td>3</td>" in ours
+    assert ">0.523</strong>" in ours and "<td>0.800</td>" in ours and "<td>3</td>" in ours
     assert "1.250</td><td>–</td><td>–</td>" in metrics  # noqa: RUF001
     assert metrics.count("<table") == 1
 

@@ -9,10 +9,10 @@ from statistics import fmean
 from tailorlm.evaluation.curves import binned
 from tailorlm.evaluation.figure import Figure
 from tailorlm.evaluation.names import in_order, method_kind, method_name
-from tailorlm.evaluation.plots import Axis, Line, Lines, Point
+from tailorlm.evaluation.plots import Axis, Line, Lines, Point, exactly, plainly
 from tailorlm.evaluation.report_merge import Board
 
-NORM, WHOLE = Axis("norm of the gradient of B"), "{:g}".format
+NORM, WHOLE = Axis("norm of the gradient of B", exactly, plainly), "{:g}".format
 
 
 def plots(board: Board) -> list[Lines]:
@@ -42,7 +42,7 @@ FIGURE = Figure(
     title="Gradients by layer",
     source="PRISP figure 9",
     about="How strongly each layer is trained: the norm of the gradient of B, the mean over users.",
-    wants="a run whose results.json has `gradient_norms`: {method: [[norm of each layer] of each step]}; sources give "
-    "gradients to an observer (methods/bridge.layer_norms), `tailor eval` does not keep them yet",
+    wants="a run whose results.json has `gradient_norms`: `tailor eval` keeps them of methods that train B for each "
+    "user, such as `prisp` with and without its bridge",
     plots=plots,
 )
