@@ -1,6 +1,7 @@
 """Profiles made once each, for all methods that ask, on disk: what many users' profiles are must not fill memory.
 
-Many users' profiles are made in one call where that is possible (a language model writes them in batches). What a
+Many users' profiles are made in one call where that is possible (a language model writes them in batches); a user for
+whom that failed is not asked about again, and stops nobody else. What a
 profile took to make is known even where it was made before, so that no method pays for another. The file has no name:
 nothing of it outlives the process. Knows nothing of methods.
 """
@@ -18,6 +19,7 @@ from tailorlm.assembly.profilers import Profilers
 from tailorlm.assembly.store import bare
 from tailorlm.data.records import Interaction, User
 from tailorlm.methods.source import Profiler
+from tailorlm.profiles.llm import ProfileError, ProfilesError
 from tailorlm.profiles.profile import Profile
 
 Key = tuple[str, str | None, bytes]
@@ -31,6 +33,7 @@ class Remembered:
         self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 (open as long as this is)
         weakref.finalize(self, self._file.close)
         self._places: dict[Key, tuple[int, float]] = {}
+        self._failed: dict[Key, str] = {}
         self._texts: dict[str, str] = {}
         self._near: dict[str, User] = {}
         self._digests: dict[str, bytes] = {}
@@ -54,22 +57,25 @@ class Remembered:
         return None if found is None else self._read(found[0])
 
     def __call__(self, user_id: str, history: Sequence[Interaction], task: str | None) -> Profile:
-        """The profile of a history, made now unless it was made before."""
+        """The profile of a history, made now unless it was made before. ProfileError where none could be made."""
         asked = User(user_id, tuple(history), self._texts.get(user_id))
         key = self._key(asked, task)
         if key in self._places:
             start, seconds = self._places[key]
             self.spared += seconds
             return self._read(start)
-        if self._near.get(user_id) == asked:
+        if self._near.get(user_id) == asked and key not in self._failed:
             self._together(task)
-        if key not in self._places:
+        if key not in self._places and key not in self._failed:
             self._make([asked], task)
+        if key in self._failed:
+            raise ProfileError(user_id, self._failed[key])
         return self._read(self._places[key][0])
 
     def _together(self, task: str | None) -> None:
         """The profiles of all users who were met and have none yet; who asks first pays its own share only."""
-        missing = [user for user in self._near.values() if self._key(user, task) not in self._places]
+        tried = self._places.keys() | self._failed.keys()
+        missing = [user for user in self._near.values() if self._key(user, task) not in tried]
         try:
             share = self._make(missing, task)
         except ValueError:
@@ -77,11 +83,17 @@ class Remembered:
         self.spared -= share * (len(missing) - 1)
 
     def _make(self, users: Sequence[User], task: str | None) -> float:
-        """Makes and keeps; seconds of each."""
+        """Makes and keeps, failures too; seconds of each."""
         start = time.perf_counter()
-        made = self._profilers(users, task)
+        try:
+            made: Sequence[Profile | ProfileError] = self._profilers(users, task)
+        except ProfilesError as error:
+            made = error.found
         share = (time.perf_counter() - start) / len(users)
         for user, profile in zip(users, made, strict=True):
+            if isinstance(profile, ProfileError):
+                self._failed[self._key(user, task)] = profile.reason
+                continue
             self._places[self._key(user, task)] = (self._file.seek(0, 2), share)
             pickle.dump(profile, self._file, pickle.HIGHEST_PROTOCOL)
         return share

@@ -9,6 +9,7 @@ from tailorlm.assembly import remembered
 from tailorlm.assembly.remembered import Fitted, Remembered
 from tailorlm.assembly.spent import spending, spent
 from tailorlm.data.records import Interaction, User
+from tailorlm.profiles.llm import ProfileError, ProfilesError
 from tailorlm.profiles.profile import Profile, Statement
 
 ITEMS = tuple(Interaction("a", f"b{n}") for n in range(3))
@@ -69,6 +70,28 @@ def test_who_cannot_be_profiled_stops_nobody_else(clock: Clock) -> None:
     profile.meet([User("good", ITEMS)])
     profile.tell({"good": "a text"})
     assert profile("good", ITEMS, None).text == "good 3 a text"  # another text: another profile
+
+
+def test_a_failure_is_remembered_and_the_others_of_the_batch_are_kept(clock: Clock) -> None:
+    def some(users: Sequence[User], task: str | None) -> list[Profile]:
+        made = clock.profiles([user for user in users if user.id != "lost"], task)
+        given = iter(made)
+        found = [ProfileError("lost", "HTTP 500") if user.id == "lost" else next(given) for user in users]
+        if len(made) < len(users):
+            raise ProfilesError(found)
+        return made
+
+    profile = Remembered(some)
+    users = [User(id, ITEMS) for id in ("a", "lost", "b")]
+    profile.meet(users)
+    with pytest.raises(ProfileError, match="user 'lost' has no profile: HTTP 500"):
+        profile("lost", ITEMS, None)
+    assert profile("a", ITEMS, None).user_id == "a" and profile("b", ITEMS, None).user_id == "b"
+    assert profile.made(users[1], None) is None
+    profile.meet(users)
+    with pytest.raises(ProfileError, match="HTTP 500"):
+        profile("lost", ITEMS, None)
+    assert clock.calls == [["a", "b"]]  # nobody was asked about twice
 
 
 def test_what_a_source_has_no_slot_for_is_left_out_and_said() -> None:

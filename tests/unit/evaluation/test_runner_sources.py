@@ -24,6 +24,8 @@ from tailorlm.evaluation.runner_desk import Desk, Shown, generating
 from tailorlm.evaluation.runner_sources import Sourced
 from tailorlm.methods.source import Bench, Roster
 from tailorlm.plugins import find
+from tailorlm.profiles.endpoint import BatchError, EndpointError
+from tailorlm.profiles.llm import Summariser
 from tailorlm.profiles.profile import Profile, Statement
 
 TASKS = ("movie_tagging", "headline")
@@ -64,6 +66,14 @@ class Own:
 
     def adapters(self, requests: Sequence[Example], roster: Roster):
         return roster.adapters, torch.tensor(roster.index(requests))
+
+
+class Told(Own):
+    """Adapters from profiles."""
+
+    def one(self, user: User) -> dict[str, torch.Tensor]:
+        self.bench.profile(user.id, user.history, None)
+        return super().one(user)
 
 
 class Alike(Own):
@@ -155,6 +165,30 @@ def test_who_cannot_be_enrolled_fails_alone(desk: Desk) -> None:
     right = outputs(asked(desk, way(desk, Own(desk.bench), ("none", "rag"))))
     assert all(row.output == right[row.method, row.example_id] for row in rows if not row.failure)
     assert {row.output for row in rows if row.user_id == "u1"} == {None}
+
+
+def test_whose_summary_does_not_come_fails_alone_and_is_asked_about_once(desk: Desk) -> None:
+    asked_about: list[str] = []
+
+    def complete(prompts: Sequence[str]) -> list[str]:
+        asked_about.extend(prompts)
+        replies = [
+            EndpointError(n, "host: HTTP 500") if "said 1 0" in p else f"likes {n}" for n, p in enumerate(prompts)
+        ]
+        if any(isinstance(reply, EndpointError) for reply in replies):
+            raise BatchError(0, "host: HTTP 500", replies)
+        return replies
+
+    profile = Remembered(Summariser(complete, "m"))
+    told = replace(desk, profile=profile, bench=replace(desk.bench, profile=profile))
+    methods = [method(name, name) for name in ("none", "profile_only", "pag")]
+    prepared = Prepared(Told(told.bench), Fitted(profile))
+    one = Sourced(told, lambda: prepared, {name.name: shown(name.context) for name in methods}, methods, 0)
+    rows = asked(told, one, at_once=5)
+    failed = [row for row in rows if row.failure]
+    assert {row.user_id for row in failed} == {"u1"} and len(failed) == 6 and len(rows) == 30
+    assert {row.failure for row in failed} == {"user 'u1' has no profile: host: HTTP 500"}
+    assert len(asked_about) == 5  # each user once, for the adapter and all contexts
 
 
 def test_a_query_that_cannot_be_asked_or_scored_fails_alone(desk: Desk) -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from tailorlm.data.records import Interaction, User
-from tailorlm.profiles.llm import NEUTRAL, Summariser, statements
+from tailorlm.profiles.endpoint import BatchError, EndpointError
+from tailorlm.profiles.llm import NEUTRAL, ProfileError, ProfilesError, Summariser, statements
 from tailorlm.profiles.templates import CUT_MARK, Template, chosen, prompt
 from tailorlm.recipe import settings
 
@@ -125,3 +126,19 @@ def test_too_few_replies_are_noticed():
 )
 def test_replies_become_one_statement_a_heading(reply, expected):
     assert {s.facet: s.text for s in statements(reply, ("tone", "form"))} == expected
+
+
+def test_a_user_whose_request_fails_costs_no_other_theirs():
+    def complete(prompts):
+        failed = EndpointError(1, "host: HTTP 500 (after 6 tries)")
+        raise BatchError(1, failed.reason, ["form: short", failed, " ", "form: long"])
+
+    with pytest.raises(ProfilesError) as caught:
+        Summariser(complete, "m")([user(1, "u1"), user(1, "u2"), user(0, "new"), user(1, "u3"), user(1, "u4")])
+    first, second, new, third, last = caught.value.found
+    assert (first.text, new.text, last.text) == ("form: short", NEUTRAL, "form: long")
+    assert isinstance(second, ProfileError) and second.user_id == "u2" and isinstance(third, ProfileError)
+    assert str(second) == "user 'u2' has no profile: host: HTTP 500 (after 6 tries)"
+    assert str(third) == "user 'u3' has no profile: the model's summary is empty; expected at least one line"
+    assert str(caught.value) == f"{second} (2 of 5 users have none)"
+    assert "asked" not in str(caught.value) and "answer" not in str(caught.value)
