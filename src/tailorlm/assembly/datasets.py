@@ -1,7 +1,8 @@
-"""The users of a recipe: who trains, who is asked, and what.
+"""The users of a recipe: who trains, who is asked, and what, where two files or a share divide them.
 
-Knows readers and cut points; nothing of models. No dev user's record reaches training, and what a dev user is
-asked is never in the history that goes with it. Source: design section 2 (cut points).
+What divides everybody's time ([data] protocol = "time") or users by what they are ([data.split]) is population.py's,
+and refused here. Knows readers and cut points; nothing of models. No dev user's record reaches training, and what a dev
+user is asked is never in the history that goes with it. Source: design section 2 (cut points).
 """
 
 import random
@@ -43,6 +44,7 @@ def task_of(name: str | None) -> Task:
 
 def training_users(settings: DataSettings, seed: int) -> tuple[list[User], Report]:
     """The users to train on; ValueError where none has an item."""
+    _check_simple(settings)
     report = Report()
     dataset = _load(settings, settings.train, settings.train_split, report)
     users = list(dataset.users.values())
@@ -59,6 +61,7 @@ def training_users(settings: DataSettings, seed: int) -> tuple[list[User], Repor
 
 def dev_users(settings: DataSettings, seed: int) -> People:
     """The dev users, with queries that have answers; ValueError where there is none, or a user trains too."""
+    _check_simple(settings)
     report = Report()
     own = settings.dev is not None
     dataset = _load(
@@ -86,6 +89,15 @@ def people(settings: DataSettings, seed: int) -> People:
         raise ValueError(f"{len(both)} users are in training and dev, {both[0]!a} is the first: name other files")
     report.notes.update(dev.report.notes)
     return replace(dev, train=train, report=report)
+
+
+def _check_simple(settings: DataSettings) -> None:
+    """ValueError where the users are divided in a way that lists of them do not know."""
+    if settings.protocol != "user" or settings.split.kind != "none":
+        raise ValueError(
+            f"data.protocol is {settings.protocol!r} and data.split.kind {settings.split.kind!r}: expected 'user' and "
+            "'none' here; tailorlm.assembly.population divides users by the others"
+        )
 
 
 def validation_users(users: Sequence[User], share: float, seed: int) -> tuple[list[User], list[User]]:

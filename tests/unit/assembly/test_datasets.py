@@ -16,6 +16,7 @@ from tailorlm.assembly.datasets import (
     training_users,
 )
 from tailorlm.assembly.recipes import DataSettings
+from tailorlm.assembly.splitting import SplitSettings
 from tailorlm.data.records import Example, Interaction, User
 from tailorlm.tasks.lamp_2m import INSTRUCTION
 
@@ -58,6 +59,14 @@ def test_limits_and_a_user_on_both_sides(tmp_path: Path) -> None:
     write(tmp_path / "dev.jsonl", [{"user_id": "t1", "history": history}])
     with pytest.raises(ValueError, match="1 users are in training and dev, 't1' is the first"):
         people(settings, 0)
+
+
+@pytest.mark.parametrize("changes", [{"protocol": "time"}, {"split": SplitSettings(kind="few_shot")}])
+def test_other_divisions_of_users_are_refused_and_not_ignored(tiny_users: Path, changes: dict) -> None:
+    settings = DataSettings(root=str(tiny_users), **changes)
+    for ask in (people, training_users, dev_users):
+        with pytest.raises(ValueError, match="tailorlm.assembly.population divides users"):
+            ask(settings, 0)
 
 
 def test_queries_of_training_users_are_items_in_the_same_words_only() -> None:
