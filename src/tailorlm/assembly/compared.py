@@ -25,8 +25,9 @@ class Compared:
     `start`: whose adapters the source begins at: another row's or method's name, "base" for none, "" for what the
     recipe says (its `start` for p2p, none for others). `users`: the first so many of a split only; 0 is all.
     `max_tokens`: of its prompts and answers together; 0 is the recipe's.
-    `control`: everybody is enrolled with a wrong profile: as somebody else of the split ("shuffled", one seeded cycle
-    through all users), as a training user ("drawn"), or with the own words in another order ("words_shuffled").
+    `control`: everybody is enrolled with a wrong profile: as somebody else of the split ("shuffled"), as a training
+    user ("drawn"), with somebody's of another task ("across_tasks"), with the own words in another order
+    ("words_shuffled"), or all alike, with the mean of training users' vectors ("mean_vector").
     """
 
     name: str
@@ -37,7 +38,7 @@ class Compared:
     context_settings: Mapping[str, Any] = field(default_factory=dict)
     users: int = 0
     max_tokens: int = 0
-    control: Literal["", "shuffled", "drawn", "words_shuffled"] = ""
+    control: Literal["", "shuffled", "drawn", "across_tasks", "words_shuffled", "mean_vector"] = ""
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name) or self.name.startswith(FLOOR):

@@ -133,8 +133,12 @@ class Fitted:
         self.change: Callable[[Profile], Profile] = lambda profile: profile
 
     def __call__(self, user_id: str, history: Sequence[Interaction], task: str | None) -> Profile:
+        """The profile as a control makes it, if there is one."""
+        return self.change(self.plain(user_id, history, task))
+
+    def plain(self, user_id: str, history: Sequence[Interaction], task: str | None) -> Profile:
         """The profile, without the statements that the source has no slot for."""
         found = fit(self._profile(user_id, history, task), self.facets)
         if self.facets and found.note:
             self.notes[user_id] = found.note
-        return self.change(found.profile)
+        return found.profile

@@ -29,7 +29,9 @@ def bare(user: User) -> tuple[User, list[tuple[object, ...]]]:
 
 
 class UserStore:
-    """Grows by `add`; `ids` in the order of adding; `asked` counts the queries by task, `queries` by user."""
+    """Grows by `add`; `ids` in the order of adding; `asked` counts the queries by task, `queries` by user; `asks` are
+    the tasks that each user is asked.
+    """
 
     def __init__(self, directory: Path | None = None) -> None:
         """`directory` is where the nameless file lies; the system's own by default."""
@@ -41,6 +43,8 @@ class UserStore:
         self.ids: list[str] = []
         self.asked: Counter[str | None] = Counter()
         self.queries = array("I")
+        self.asks: list[frozenset[str | None]] = []
+        self._kinds: dict[frozenset[str | None], frozenset[str | None]] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -56,6 +60,8 @@ class UserStore:
         self.ids.append(user.id)
         self.queries.append(len(queries))
         self.asked.update(query.task for query in queries)
+        tasks = frozenset(query.task for query in queries)
+        self.asks.append(self._kinds.setdefault(tasks, tasks))
 
     def __getitem__(self, place: int) -> Asked:
         """The user at a place, with the queries."""

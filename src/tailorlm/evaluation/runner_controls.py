@@ -1,47 +1,147 @@
 """Controls: what a method loses when users are enrolled with a wrong profile, at evaluation, never in training.
 
-    shuffled         everybody as another user of the split: one seeded cycle through all of them
-    drawn            everybody as a training user, drawn by seed and id
-    words_shuffled   everybody with the words of the own profile in another order
+    shuffled         everybody as another user of the split who is asked the same tasks, each as one
+    drawn            everybody as another training user with items of the same tasks, drawn by seed and id
+    across_tasks     with another user's profile of another task, each profile used once
+    words_shuffled   with the words of the own profile in another order
+    mean_vector      with the mean of training users' vectors: the same adapter for everybody
 
-Knows nothing of sources. Contexts keep showing the right user's. Source: P2P section 5, table 5.
+Knows nothing of sources. Contexts keep showing the right user's. Source: P2P section 5, table 5; issue 3.
 """
 
 import random
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
+from tailorlm.assembly.remembered import Fitted
 from tailorlm.assembly.store import StoredUsers, UserStore
 from tailorlm.data.records import User
-from tailorlm.methods.p2p_controls import words_shuffled
+from tailorlm.methods.p2p_controls import crossed, lent, words_shuffled
+from tailorlm.methods.source import AdapterSource, Roster
 from tailorlm.profiles.profile import Profile
 
-
-def enrolled_as(control: str, users: Iterable[User], split: UserStore, training: StoredUsers, seed: int) -> list[User]:
-    """The users as they are enrolled: under their own ids, with their own history or somebody else's."""
-    if control == "shuffled":
-        after = cycle(split.ids, seed)
-        return [replace(split.user(after[user.id]), id=user.id) for user in users]
-    if control == "drawn":
-        return [replace(training[_draw(user.id, len(training), seed)], id=user.id) for user in users]
-    return list(users)
+Change = Callable[[Profile], Profile]
+Pair = tuple[str, str | None]
+"""(user id, task)"""
+DRAWS, MOST = 1000, 1000
+"""Training users who are looked at before a control gives up; of whom the mean is made at most."""
 
 
-def altered(control: str, seed: int) -> Callable[[Profile], Profile]:
-    """What is done to each profile."""
-    if control != "words_shuffled":
-        return lambda profile: profile
-    return lambda profile: words_shuffled([profile], seed)[0]
+@dataclass(frozen=True)
+class Control:
+    """One of the controls, "" for none, at work on the users of a split; `changed`: whose profiles it has been."""
+
+    name: str
+    split: UserStore
+    training: StoredUsers
+    seed: int
+    changed: set[str] = field(default_factory=set)
+
+    def users(self, users: Iterable[User]) -> list[User]:
+        """The users as they are enrolled: under their own ids, with their own history or somebody else's.
+
+        ValueError where there is nobody else.
+        """
+        if self.name == "shuffled":
+            after = stand_ins(dict(zip(self.split.ids, self.split.asks, strict=True)), self.seed)
+            return [replace(self.split.user(after[user.id]), id=user.id) for user in users]
+        if self.name == "drawn":
+            return [replace(self._drawn(user), id=user.id) for user in users]
+        return list(users)
+
+    def lenders(self, users: Iterable[User]) -> list[User]:
+        """Who else's profiles will be asked for."""
+        if self.name != "across_tasks":
+            return []
+        own = {user.id for user in users}
+        others = dict.fromkeys(lender for (id, _), (lender, _) in self.crossing.items() if id in own)
+        return [self.split.user(id) for id in others if id not in own]
+
+    def change(self, profile: Fitted) -> Change:
+        """What is done to each profile that `profile` makes."""
+        if self.name not in ("words_shuffled", "across_tasks"):
+            return lambda found: found
+
+        def changed(found: Profile) -> Profile:
+            self.changed.add(found.user_id)
+            return (
+                words_shuffled([found], self.seed)[0] if self.name == "words_shuffled" else self._lent(found, profile)
+            )
+
+        return changed
+
+    def enrol(self, source: AdapterSource, users: Sequence[User], tasks: Sequence[str]) -> Roster:
+        """The users' adapters. ValueError where the control would change nothing of this source."""
+        if self.name == "mean_vector":
+            mean = getattr(source, "enrol_mean", None)
+            if mean is None:
+                raise ValueError(f'control "mean_vector": {type(source).__module__} makes no adapters of vectors')
+            roster: Roster = mean(self._some(), users, tasks)
+            return roster
+        found = source.enrol(users, tasks)
+        if self.name in ("words_shuffled", "across_tasks") and not self.changed:
+            raise ValueError(
+                f'control "{self.name}" changes profiles, and this source read none: choose "shuffled" or "drawn"'
+            )
+        return found
+
+    @cached_property
+    def crossing(self) -> Mapping[Pair, Pair]:
+        """Whose profile of which task each user has for each task that is asked. ValueError where no way is found."""
+        asked = zip(self.split.ids, self.split.asks, strict=True)
+        pairs = [(id, task) for id, tasks in asked for task in sorted(tasks, key=str)]
+        return {pair: pairs[other] for pair, other in zip(pairs, crossed(pairs, self.seed), strict=True)}
+
+    def _lent(self, found: Profile, profile: Fitted) -> Profile:
+        """Another user's of another task; for one that is about all tasks, of a user who is asked another task."""
+        asked = self.split.asks[self.split.place(found.user_id)]
+        if found.task is None and len(asked) > 1:
+            raise ValueError(
+                f'control "across_tasks": user {found.user_id!a} is asked {len(asked)} tasks and has one profile of '
+                'all: set the source\'s scope to "task"'
+            )
+        [task] = [found.task] if found.task is not None else asked
+        if (found.user_id, task) not in self.crossing:
+            return found  # nobody asks this user that task
+        lender, other = self.crossing[found.user_id, task]
+        history = self.split.user(lender).history
+        return lent(profile.plain(lender, history, None if found.task is None else other), found)
+
+    def _drawn(self, user: User) -> User:
+        dice, asked = random.Random(f"{self.seed}/drawn/{user.id}"), self.split.asks[self.split.place(user.id)]
+        for _ in range(DRAWS):
+            other = self.training[dice.randrange(len(self.training))]
+            if other.id != user.id and asked <= {item.task for item in other.history}:
+                return other
+        raise ValueError(
+            f'control "drawn": none of {DRAWS} training users drawn for user {user.id!a} is another user with items of '
+            f"the tasks that this one is asked ({', '.join(sorted(map(str, asked)))})"
+        )
+
+    def _some(self) -> list[User]:
+        """Training users by lot, of whom the mean is made."""
+        count = min(len(self.training), MOST)
+        places = random.Random(f"{self.seed}/mean").sample(range(len(self.training)), count)
+        return [self.training[place] for place in sorted(places)]
 
 
-def cycle(ids: Sequence[str], seed: int) -> dict[str, str]:
-    """Everybody's stand-in: one seeded cycle through all users. ValueError for fewer than two."""
-    if len(ids) < 2:
+def stand_ins(asks: Mapping[str, frozenset[str | None]], seed: int) -> dict[str, str]:
+    """Everybody's stand-in: in one seeded cycle all who are asked the same tasks; whom nobody is like, in one of such.
+
+    ValueError for fewer than two users.
+    """
+    if len(asks) < 2:
         raise ValueError('the control "shuffled" needs at least two users')
-    order = sorted(ids)
+    order = sorted(asks)
     random.Random(f"{seed}/derangement").shuffle(order)
-    return dict(zip(order, order[1:] + order[:1], strict=True))
-
-
-def _draw(id: str, users: int, seed: int) -> int:
-    return random.Random(f"{seed}/drawn/{id}").randrange(users)
+    alike: dict[frozenset[str | None], list[str]] = {}
+    for id in order:
+        alike.setdefault(asks[id], []).append(id)
+    cycles = [ids for ids in alike.values() if len(ids) > 1]
+    odd = [ids[0] for ids in alike.values() if len(ids) == 1]
+    if len(odd) == 1:
+        cycles[0].extend(odd)
+    elif odd:
+        cycles.append(odd)
+    return {id: after for ids in cycles for id, after in zip(ids, ids[1:] + ids[:1], strict=True)}

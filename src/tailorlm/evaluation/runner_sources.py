@@ -16,7 +16,7 @@ from tailorlm.data.records import Example, User
 from tailorlm.evaluation.measure import Taken
 from tailorlm.evaluation.plan import Cell, Chunk, Method
 from tailorlm.evaluation.rows import Row
-from tailorlm.evaluation.runner_controls import altered, enrolled_as
+from tailorlm.evaluation.runner_controls import Control
 from tailorlm.evaluation.runner_desk import Desk, Found, Shown, longest, virtual_tokens
 from tailorlm.evaluation.runner_divided import Tried, divided
 from tailorlm.methods.source import AdapterSource, Roster
@@ -41,13 +41,16 @@ class Sourced:
         """`shown` is by the methods' names; `control` is one of runner_controls.py, or ""."""
         self.desk, self.prepare, self.shown, self.control = desk, prepare, shown, control
         self.methods, self.seed, self.users = methods, seed, users
+        self.wrong: dict[str, Control] = {}
 
     def rows(self, chunk: Chunk, cells: Sequence[Cell]) -> Iterator[tuple[Cell, list[Row]]]:
         """Each cell's rows, in the order of the chunk's queries."""
         prepared = self.prepare()
-        prepared.profile.change = altered(self.control, self.seed)
+        split = self.desk.splits[chunk.split]
+        wrong = self.wrong.setdefault(chunk.split, Control(self.control, split, self.desk.training, self.seed))
+        plain, prepared.profile.change = prepared.profile.change, wrong.change(prepared.profile)
         try:
-            pieces = self.enrolled(prepared.source, chunk)
+            pieces = self.enrolled(prepared.source, chunk, wrong)
             self.desk.profile.meet(list(chunk.users.values()))
             for cell in cells:
                 asked = chunk.of_task[cell.task]
@@ -58,18 +61,18 @@ class Sourced:
                 }
                 yield cell, [found[query.user_id, query.id] for query in asked]
         finally:
-            prepared.profile.change = altered("", self.seed)  # another row may begin at this source
+            prepared.profile.change = plain  # another row may begin at this source
 
-    def enrolled(self, source: AdapterSource, chunk: Chunk) -> list[Tried[User, Enrolled]]:
+    def enrolled(self, source: AdapterSource, chunk: Chunk, wrong: Control) -> list[Tried[User, Enrolled]]:
         """The chunk's users, together as far as they can be."""
         tasks = sorted({query.task for query in chunk.queries if query.task is not None})
-        desk, split = self.desk, self.desk.splits[chunk.split]
-        people = enrolled_as(self.control, chunk.users.values(), split, desk.training, self.seed)
-        desk.profile.meet(people)
+        desk, people = self.desk, wrong.users(chunk.users.values())
+        desk.profile.meet([*people, *wrong.lenders(people)])
 
         def enrol(users: Sequence[User]) -> Enrolled:
             try:
-                return Enrolled(frozenset(user.id for user in users), *desk.timed(lambda: source.enrol(users, tasks)))
+                roster, taken = desk.timed(lambda: wrong.enrol(source, users, tasks))
+                return Enrolled(frozenset(user.id for user in users), roster, taken)
             except BaseException:
                 if source.injector is not None:
                     source.injector.clear()  # what training had put into the model would answer for others

@@ -21,6 +21,7 @@ from tailorlm.methods.batches import BatchSettings, batches, count_tokens
 from tailorlm.methods.held import LOSS, UNKNOWN, check_monitor, held_batches, held_loss
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.objectives import HypernetObjective, LossSettings
+from tailorlm.methods.p2p_controls import mean_vectors
 from tailorlm.methods.p2p_inputs import Inputs, Told, check, item_facets
 from tailorlm.methods.p2p_network import MODES, fresh, settings_of
 from tailorlm.methods.p2p_network import NetSettings as NetSettings
@@ -203,6 +204,21 @@ class Source:
             raise ValueError(f"k is {self.settings.k}: user {missing[0]!r} has a profile and no history to search")
         return Roster(None, {}, profiles={key: profiles[n] for key, n in place.items()}, histories=histories)
 
+    def enrol_mean(self, training: Sequence[User], users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
+        """A control: everybody as the mean vector of what training on `training` tells the network, by scope."""
+        told, scopes = self.examples(training).profiles, self.scopes(tasks)
+        made = [self.mean([profile for profile in told if profile.task == task]) for task in scopes]
+        place = {(user.id, task): n for user in users for n, task in enumerate(scopes)}
+        return Roster(Adapters.cat(made), place, shared=True)
+
+    def mean(self, profiles: Sequence[Profile]) -> Adapters:
+        """The one adapter of the mean of the profiles' vectors. ValueError where there is none."""
+        table = self.table(profiles, "count")
+        vectors, mask = table.gather(torch.arange(len(profiles), device=table.ids.device))
+        if self.settings.net.pool == "attention":  # a set, whose slots mean nothing
+            vectors, mask = vectors.flatten(0, 1)[:, None], mask.flatten()[:, None]
+        return self.made_of(*mean_vectors(vectors, mask))
+
     def told(self, requests: Sequence[Example], roster: Roster) -> list[Profile]:
         """What the network is told for each request (N) with k > 0: the user's profile and the items found for it."""
         known = [roster.profile(request) for request in requests]  # first: it names who is not enrolled
@@ -226,6 +242,6 @@ class Source:
 
     def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]:
         """Each request's own user's adapter (N), or with k > 0 its own, made now for all of them together."""
-        if self.settings.k == 0:
+        if roster.adapters is not None:
             return roster.adapters, torch.tensor(roster.index(requests))
         return self.made(self.told(requests, roster)), torch.arange(len(requests))

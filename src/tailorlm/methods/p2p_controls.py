@@ -19,6 +19,8 @@ from torch import Tensor
 from tailorlm.profiles.profile import Profile, Statement
 
 ATTEMPTS = 100
+Pair = tuple[str, str | None]
+"""(user id, task)"""
 
 
 def drawn(profiles: Sequence[Profile], training: Sequence[Profile], seed: int) -> list[Profile]:
@@ -64,25 +66,34 @@ def deranged(owners: Sequence[Hashable], seed: int | str) -> list[int]:
 
 def across_tasks(profiles: Sequence[Profile], seed: int) -> list[Profile]:
     """A permutation (N) that gives everybody another user's profile of another task. ValueError where none is found."""
+    order = crossed([(profile.user_id, profile.task) for profile in profiles], seed)
+    return [lent(profiles[other], profile) for other, profile in zip(order, profiles, strict=True)]
+
+
+def crossed(pairs: Sequence[Pair], seed: int) -> list[int]:
+    """A seeded permutation (N) in which each place gets one of another user and another task.
+
+    ValueError where none is found.
+    """
     for attempt in range(ATTEMPTS):
-        order = deranged([profile.task for profile in profiles], f"{seed}/{attempt}")
-        if exchanged(profiles, order, random.Random(f"{seed}/{attempt}/exchanged")):
-            return [lent(profiles[other], profile) for other, profile in zip(order, profiles, strict=True)]
-    users, tasks = {profile.user_id for profile in profiles}, {profile.task for profile in profiles}
+        order = deranged([task for _, task in pairs], f"{seed}/{attempt}")
+        if exchanged(pairs, order, random.Random(f"{seed}/{attempt}/exchanged")):
+            return order
+    users, tasks = ({pair[part] for pair in pairs} for part in (0, 1))
     raise ValueError(
-        f"{len(profiles)} profiles of {len(users)} users and {len(tasks)} tasks: found no way for each to go to "
+        f"{len(pairs)} profiles of {len(users)} users and {len(tasks)} tasks: found no way for each to go to "
         "another user and another task; give more of both"
     )
 
 
-def exchanged(profiles: Sequence[Profile], order: list[int], dice: random.Random) -> bool:
+def exchanged(pairs: Sequence[Pair], order: list[int], dice: random.Random) -> bool:
     """Whether exchanges in `order` (N), made in place, leave nobody with an own profile or one of the same task."""
     for place in range(len(order)):
-        if strange(profiles[place], profiles[order[place]]):
+        if strange(pairs[place], pairs[order[place]]):
             continue
         for other in dice.sample(range(len(order)), len(order)):
-            mine, theirs = profiles[order[other]], profiles[order[place]]
-            if strange(profiles[place], mine) and strange(profiles[other], theirs):
+            mine, theirs = pairs[order[other]], pairs[order[place]]
+            if strange(pairs[place], mine) and strange(pairs[other], theirs):
                 order[place], order[other] = order[other], order[place]
                 break
         else:
@@ -90,9 +101,9 @@ def exchanged(profiles: Sequence[Profile], order: list[int], dice: random.Random
     return True
 
 
-def strange(one: Profile, other: Profile) -> bool:
+def strange(one: Pair, other: Pair) -> bool:
     """Whether both the users and the tasks differ."""
-    return one.user_id != other.user_id and one.task != other.task
+    return one[0] != other[0] and one[1] != other[1]
 
 
 def words_shuffled(profiles: Sequence[Profile], seed: int) -> list[Profile]:

@@ -19,14 +19,13 @@ from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, Interaction, User
 from tailorlm.evaluation.plan import Cell, Chunk, Method, Plan
 from tailorlm.evaluation.rows import Row
-from tailorlm.evaluation.runner_controls import altered, cycle, enrolled_as
+from tailorlm.evaluation.runner_controls import stand_ins
 from tailorlm.evaluation.runner_desk import Desk, Shown, generating
 from tailorlm.evaluation.runner_sources import Sourced
 from tailorlm.methods.source import Bench, Roster
 from tailorlm.plugins import find
 from tailorlm.profiles.endpoint import BatchError, EndpointError
 from tailorlm.profiles.llm import Summariser
-from tailorlm.profiles.profile import Profile, Statement
 
 TASKS = ("movie_tagging", "headline")
 
@@ -127,7 +126,7 @@ def test_every_row_is_answered_by_its_own_users_adapter(desk: Desk) -> None:
     others = outputs(asked(desk, way(desk, Own(desk.bench), control="shuffled")))
     differ = [key for key in own if own[key] != others[key]]
     assert len(differ) >= 8  # the negative control: with somebody else's adapter it is another answer
-    after = cycle([f"u{n}" for n in range(5)], 0)
+    after = stand_ins({f"u{n}": frozenset(TASKS) for n in range(5)}, 0)
     for user, queries in people():
         lent = replace(dict((u.id, u) for u, _ in people())[after[user.id]], id=user.id)
         alone = way(desk, Own(desk.bench))
@@ -223,25 +222,6 @@ def test_a_source_that_breaks_leaves_the_model_to_the_others(desk: Desk) -> None
     cells = [Cell(lost.methods[0], task, "dev", 0) for task in chunk.of_task]
     [(_, first), (_, second)] = answered(lost, chunk, cells, lambda error: f"so: {error}")
     assert first[0].failure == second[0].failure == "so: not prepared"
-
-
-def test_controls(desk: Desk) -> None:
-    store = desk.splits["dev"]
-    users = [store[n][0] for n in range(3)]
-    assert enrolled_as("", users, store, desk.training, 0) == users
-    others = enrolled_as("shuffled", users, store, desk.training, 0)
-    assert [user.id for user in others] == [user.id for user in users]
-    assert all(one.history != user.history for one, user in zip(others, users, strict=True))
-    assert enrolled_as("shuffled", users[1:], store, desk.training, 0) == others[1:]  # whatever the chunk is
-    drawn = enrolled_as("drawn", users, store, desk.training, 0)
-    assert {user.history for user in drawn} <= {user.history for user in desk.training}
-    assert sorted(cycle(["a", "b", "c"], 1).values()) == ["a", "b", "c"]
-    with pytest.raises(ValueError, match="at least two users"):
-        cycle(["a"], 0)
-    said = Profile("u", None, (Statement("f", "one two three four"),), "t")
-    mixed = altered("words_shuffled", 0)(said)
-    assert mixed != said and sorted(mixed.text.split()) == sorted(said.text.split())
-    assert altered("", 0)(said) == said
 
 
 def test_a_control_is_over_when_its_rows_are_made(desk: Desk) -> None:
