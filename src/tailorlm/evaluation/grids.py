@@ -7,9 +7,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tailorlm.evaluation.markup import CONTROLS, Markup, element
+from tailorlm.evaluation.markup import CONTROLS, Markup, element, joined
 from tailorlm.evaluation.quantities import DASH
 
+JOINTS = re.compile(r"(?<=[_+@/])(?=\S)")
 SIGNS = {"right": "▲", "wrong": "▼", "unclear": "~"}
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#&])")
 
@@ -55,8 +56,13 @@ def html(grid: Grid) -> Markup:
 
 def _row(row: GridRow) -> Markup:
     note = element("small", row.note) if row.note else None
-    head = element("th", row.name, note, scope="row")
+    head = element("th", foldable(row.name), note, scope="row")
     return element("tr", head, *map(_cell, row.cells), class_=row.kind)
+
+
+def foldable(name: str) -> Markup:
+    """A name that may go on in the next line after its signs, as it does after spaces."""
+    return Markup(element("wbr").join(joined(part) for part in JOINTS.split(name)))
 
 
 def _cell(cell: Cell) -> Markup:

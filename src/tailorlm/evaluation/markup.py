@@ -7,7 +7,7 @@ import html
 import re
 
 CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-EMPTY = frozenset({"br", "circle", "line", "path", "polyline", "rect"})
+EMPTY = frozenset({"br", "circle", "line", "path", "polyline", "rect", "wbr"})
 
 
 class Markup(str):

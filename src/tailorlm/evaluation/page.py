@@ -11,8 +11,9 @@ from tailorlm.evaluation import pictures, sections, tables, tables_costs, wordin
 from tailorlm.evaluation.answers import Row
 from tailorlm.evaluation.grids import Grid, html
 from tailorlm.evaluation.markup import Markup, element, joined
-from tailorlm.evaluation.names import method_name, split_name
+from tailorlm.evaluation.names import split_name
 from tailorlm.evaluation.report_apart import remarks
+from tailorlm.evaluation.report_averages import COMPOSITE
 from tailorlm.evaluation.report_content import Content
 from tailorlm.evaluation.report_difference import runs_table
 from tailorlm.evaluation.report_figures import markup, missing
@@ -46,10 +47,15 @@ def opening(content: Content) -> Markup:
 
 def scores(content: Content) -> Markup:
     """The score tables, the papers' averages, and what each row is."""
-    results = content.results
-    drawn = [*content.scores, *content.averages]
-    return section("scores", "How good the answers are", element("p", wording.scale(results)), *map(html, drawn),
-                   sections.what_rows_are(results))  # fmt: skip
+    results, composite = content.results, element("p", wording.COMPOSITE) if has_composite(content) else None
+    said = element("p", wording.scale(results))
+    return section("scores", "How good the answers are", said, *map(html, content.scores),
+                   sections.what_rows_are(results), *map(html, content.averages), composite)  # fmt: skip
+
+
+def has_composite(content: Content) -> bool:
+    """Whether a table has PRISP's composite."""
+    return any(COMPOSITE in grid.heads for grid in content.averages)
 
 
 def charts(content: Content) -> Markup:
@@ -73,27 +79,18 @@ def gains(content: Content) -> Markup | None:
     """What methods gain over the reference, and over each other."""
     others = element("details", element("summary", "Other comparisons"), *map(html, content.differences))
     rest = others if content.significance and content.differences else joined(*map(html, content.differences))
-    note = element("p", significance_note(content)) if content.significance else None
+    note = element("p", wording.tested(content.against)) if content.against is not None else None
     if not content.significance and not content.differences:
         return None
     return section("gains", "What is gained", note, *map(html, content.significance), rest)
-
-
-def significance_note(content: Content) -> str:
-    """What the marks of the table mean."""
-    assert content.against is not None
-    return (
-        f"Every row against {method_name(content.against)}, on the examples that both answered. ▲ better and ▼ worse: "
-        "p below 0.05 in a sign-flip test over users, corrected (Holm) for all comparisons of the column; "
-        "~ may be luck."
-    )
 
 
 def care(content: Content, private: bool) -> Markup | None:
     """What each method needs, for whom it is worse, what failed."""
     drawn = [one for one in (content.needs, content.harm) if one is not None]
     why = sections.reasons(content.results) if private else None
-    return section("care", "What it needs, and for whom it is worse", *map(html, drawn), why) if drawn else None
+    said = element("p", wording.care(content.harm.heads)) if content.harm else None
+    return section("care", "What it needs, and for whom it is worse", *map(html, drawn), said, why) if drawn else None
 
 
 def style(content: Content) -> Markup | None:
@@ -131,7 +128,8 @@ def cost(content: Content) -> Markup | None:
     tables_of = tables_costs.cost_tables(content.results)
     if not drawn and not tables_of:
         return None
-    return section("cost", "What one user costs", grid(*drawn) if drawn else None, *map(html, tables_of))
+    said = element("p", wording.COSTS) if tables_of else None
+    return section("cost", "What one user costs", grid(*drawn) if drawn else None, said, *map(html, tables_of))
 
 
 def side_by_side(examples: Examples) -> Markup | None:

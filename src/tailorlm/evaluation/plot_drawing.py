@@ -94,8 +94,8 @@ def frame(across: Scale, up: Scale) -> Markup:
           for value, _ in up.ticks),
         *(words(x, BOTTOM + 14, text, "tick", "middle") for x, text in spots[::every]),
         *(words(LEFT - 6, up.place(value) + 4, text, "tick", "end") for value, text in up.ticks),
-        words(0, 10, up.axis.label, "tick"),
-        words(right, BOTTOM + 30, across.axis.label, "tick", "end"),
+        words(0, 10, up.axis.title, "tick"),
+        words(right, BOTTOM + 30, across.axis.title, "tick", "end"),
     )  # fmt: skip
 
 
@@ -180,7 +180,7 @@ def bars(plot: Bars) -> Markup:
         y += high * len(group) + 8
     ticks = [(across.place(value), text) for value, text in across.ticks]
     every = next(step for step in count(1) if fits(ticks[::step]))
-    label = words(WIDTH, y + 30, plot.axis.label, "tick", "end")
+    label = words(WIDTH, y + 30, plot.axis.title, "tick", "end")
     return picture(plot.title, about(plot), y + 36, charts.grid(ticks[::every], 0, y), *body, label)
 
 

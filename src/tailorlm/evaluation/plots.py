@@ -49,6 +49,11 @@ class Axis:
     texts: Mapping[float, str] = field(default_factory=dict)
     rounds: tuple[float, ...] = ()
 
+    @property
+    def title(self) -> str:
+        """The label, with its scale where equal steps are not equal differences."""
+        return f"{self.label}, logarithmic" if self.scale == "log" else self.label
+
     def said(self, value: float) -> str:
         """A value in words."""
         return self.texts.get(value) or self.told(value)

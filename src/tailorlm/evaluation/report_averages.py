@@ -29,7 +29,8 @@ COUNTS = frozenset({"invalid", "unparsable", "failed", "judged"})
 """Metrics that are numbers of answers."""
 LOWER = frozenset({"mae", "rmse"})
 """Metrics of which less is better."""
-COMPOSITE = "composite"
+COMPOSITE = "PRISP's composite"
+"""The title of the column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def composites(results: Results, split: str, of_kind: Mapping[str, str]) -> Colu
         whole = complete(results, name, split, list(of_kind))
         if whole and all(needed(scores) for scores in whole.values()):
             values[name] = composite_average(whole)
-    return Column("PRISP's composite", False, values)
+    return Column(COMPOSITE, False, values)
 
 
 def needed(scores: Scores) -> bool:

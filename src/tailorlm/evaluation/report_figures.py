@@ -30,7 +30,7 @@ def shown(board: Board) -> list[Shown]:
 def grid(plot: Plot) -> Grid:
     """A picture's numbers."""
     heads, rows = plot.table()
-    return Grid(plot.title, tuple(heads), tuple(GridRow(row[0], tuple(map(cell, row[1:]))) for row in rows))
+    return Grid(plot.title, tuple(heads), tuple(GridRow(row[0], tuple(map(cell, row[1:]))) for row in rows), "numbers")
 
 
 def cell(text: str) -> Cell:

@@ -26,6 +26,7 @@ def text(content: Content) -> str:
     results = content.results
     head = [MARK, "", f"# {plain(wording.TITLE)}", "", plain(wording.introduction(results)), ""]
     runs = runs_table(content.board.runs)
+    tested = plain(wording.tested(content.against)) if content.against is not None else ""
     apart = remarks(content.board.runs) if runs else []
     parts = [
         *section("The runs", [runs] if runs else []),
@@ -33,10 +34,14 @@ def text(content: Content) -> str:
         *targets(results),
         *section("How good the answers are", [*content.scores, *content.averages], plain(wording.scale(results))),
         *notes(results),
-        *section("What is gained", [*content.significance, *content.differences]),
-        *section("What it needs, and for whom it is worse", [one for one in (content.needs, content.harm) if one]),
+        *section("What is gained", [*content.significance, *content.differences], tested),
+        *section(
+            "What it needs, and for whom it is worse",
+            [one for one in (content.needs, content.harm) if one],
+            plain(wording.care(content.harm.heads)) if content.harm else "",
+        ),
         *figures(content),
-        *section("What one user costs", cost_tables(results)),
+        *section("What one user costs", cost_tables(results), plain(wording.COSTS)),
         *section("Other metrics", metric_tables(results)),
         *section("Where the numbers come from", origins(content)),
     ]

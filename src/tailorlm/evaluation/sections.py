@@ -97,10 +97,11 @@ def provenance(run: Run, several: bool) -> Markup:
 def origin(results: Results) -> list[tuple[str, str]]:
     """What is known of a run, by name."""
     known = results.provenance
+    silent = (("limit", 0), ("seeds", [known.get("seed")]))
     pairs = [
         (name.capitalize(), ", ".join(map(str, known[name])) if isinstance(known[name], list) else str(known[name]))
         for name in ("commit", "seed", "seeds", "limit", "dtype", "machine")
-        if known.get(name) not in (None, "") and not (name == "limit" and known[name] == 0)
+        if known.get(name) not in (None, "") and (name, known[name]) not in silent
     ]
     users = ", ".join(f"{count:,} {name}" for name, count in results.users.items() if count)
     versions = [(f"{name} version", str(version)) for name, version in (known.get("versions") or {}).items()]

@@ -30,6 +30,22 @@ FAMILIES = {
     "prime": "adapters merged from other people's (PriME)",
     "text_to_lora": "an adapter made from the task's description (Text-to-LoRA)",
 }
+MARKS = "The best and the 2nd of a column are marked; two that are best leave no 2nd."
+COMPOSITE = (
+    "PRISP's composite is (accuracy + macro F1) / 2 of a task with labels, (ROUGE-1 + ROUGE-L) / 2 of a written one, "
+    "and 1 - (MAE + RMSE) / 2 of ratings, then the mean over tasks: below 0 where ratings are off by more than a star."
+)
+COSTS = (
+    "Once is training before any user is served. To enrol is to make a new user's adapter (with the profile it is made "
+    "from), to answer once is one question. Kept of a user is what has to be stored for each user alone."
+)
+CARE = {
+    "worse off": "Worse off is the share of users whose mean score is below the base model's.",
+    "Drift": "Drift is how far a method's words on neutral prompts are from the base model's: 0 is not at all.",
+    "Invalid": "Invalid answers are no label, no number, or empty; they count as wrong.",
+    "Failed": "Failed rows have no answer or no score, and are in no mean.",
+}
+"""What columns of the table of harm mean, by a part of their heads."""
 PROMPTED = frozenset({"rag", "pag", "rag_pag", "full_history", "profile_only"})
 
 
@@ -47,6 +63,20 @@ def introduction(results: Results) -> str:
     return " ".join([EVERYBODY, *([NETWORK] if "p2p" in there else []), compared])
 
 
+def tested(against: str) -> str:
+    """What the marks of the table against a reference mean."""
+    return (
+        f"Every row against {method_name(against)}, on the examples that both answered. ▲ better and ▼ worse: "
+        "p below 0.05 in a sign-flip test over users, corrected (Holm) for all comparisons of the column; "
+        "~ may be luck."
+    )
+
+
+def care(heads: Sequence[str]) -> str:
+    """What the columns of the table of harm mean, of those that are there."""
+    return " ".join(said for part, said in CARE.items() if any(part in head for head in heads))
+
+
 def listed(names: Sequence[str]) -> str:
     """`a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
@@ -54,7 +84,7 @@ def listed(names: Sequence[str]) -> str:
 
 def scale(results: Results) -> str:
     """How to read the scores."""
-    return " ".join(["Scores run from 0 to 100.", *counting(results), *drawing(results), *unranked(results)])
+    return " ".join(["Scores run from 0 to 100.", *counting(results), *drawing(results), MARKS, *unranked(results)])
 
 
 def counting(results: Results) -> list[str]:

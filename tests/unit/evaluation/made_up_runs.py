@@ -3,7 +3,7 @@
 import hashlib
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,15 +61,29 @@ def lot(*what: object) -> random.Random:
     return random.Random(hashlib.sha256(repr(what).encode()).hexdigest())
 
 
-def row(fake: Fake, split: str, task: str, user: int) -> Row:
+def by_lot(fake: Fake, split: str, task: str, user: int) -> float:
+    """A score around the method's level; how easy a user is is the same for all methods."""
     ease, chance = lot("user", user, split, task), lot(fake.name, fake.level, split, user, task)
     level = min(1.0, max(0.0, fake.level - 0.04 * (split == "ood") + 0.2 * (ease.random() - 0.5)))
-    score = float(chance.random() < level) if KIND[task] == "label" else round(level + 0.1 * (chance.random() - 0.5), 3)
+    return float(chance.random() < level) if KIND[task] == "label" else round(level + 0.1 * (chance.random() - 0.5), 3)
+
+
+Scored = Callable[[Fake, str, str, int], float]
+"""(method, split, task, user's number) -> the score of the user's example."""
+
+
+def level(fake: Fake, split: str, task: str, user: int) -> float:
+    """The method's level, whoever asks."""
+    return fake.level
+
+
+def row(fake: Fake, split: str, task: str, user: int, scored: Scored = by_lot, text: str = TEXT) -> Row:
+    score = scored(fake, split, task, user)
     failed = split == "random" and user < fake.fails
     return Row(
         example_id=f"{task}-{user}", user_id=f"{split}-{user:03}", task=task, method=fake.name, adapter=fake.adapter,
-        context=fake.context, split=split, seed=0, history_items=3 + user * user // 20, target=TEXT,
-        output=None if failed else TEXT, score=None if failed else min(1.0, max(0.0, score)),
+        context=fake.context, split=split, seed=0, history_items=3 + user * user // 20, target=text,
+        output=None if failed else text, score=None if failed else min(1.0, max(0.0, score)),
         failure=f"no adapter for {split}-{user:03}" if failed else None,
         seconds=fake.answer, enrol_seconds=fake.enrol, prompt_tokens=120, new_tokens=6,
         context_tokens=80 if fake.context != "none" else 0, adapter_bytes=200_000 if fake.adapter != "none" else 0,
@@ -90,6 +104,7 @@ def metrics(task: str, scores: Sequence[float]) -> dict[str, float]:
 def write_run(
     folder: Path, fakes: Sequence[Fake], data: Mapping[str, Any] | None = None, users: int = 40,
     tasks: Sequence[str] = TASKS, splits: Sequence[str] = SPLITS, extra: Mapping[str, Any] | None = None,
+    scored: Scored = by_lot, text: str = TEXT,
 ) -> Path:  # fmt: skip
     """A run's folder: rows/, results.json and recipe.toml."""
     data = dict(data or {"train": "LaMP_2M", "dev": "LaMP_2M"})
@@ -97,7 +112,7 @@ def write_run(
     for fake in fakes:
         for split in splits:
             for task in tasks:
-                made = [row(fake, split, task, user) for user in range(fake.users or users)]
+                made = [row(fake, split, task, user, scored, text) for user in range(fake.users or users)]
                 found.setdefault(fake.name, {}).setdefault(split, []).extend(made)
                 part = folder / "rows" / split / "seed-0" / fake.name / task / "part-00000.parquet"
                 write_part(part, made, {"method": fake.about(data), "task": task, "split": split})

@@ -12,7 +12,7 @@ from tailorlm.evaluation.plots import Axis, Bars, Named
 from tailorlm.evaluation.quantities import MOMENTS, duration, size
 from tailorlm.evaluation.report_merge import Board
 
-SECONDS = Axis("time a user, logarithmic", duration, scale="log", rounds=MOMENTS)
+SECONDS = Axis("time a user", duration, scale="log", rounds=MOMENTS)
 Spent = Mapping[str, Mapping[str, tuple[float, float]]]
 """(bytes at most, seconds a user) by row and task."""
 

@@ -18,8 +18,8 @@ from tailorlm.evaluation.report_apart import places
 from tailorlm.evaluation.report_merge import NEXT_TO, Board
 from tailorlm.evaluation.report_run import Run
 
-USERS = Axis("users, logarithmic", lambda count: f"{count:,.0f}", scale="log")
-SECONDS = Axis("time in all, logarithmic", duration, scale="log", rounds=MOMENTS)
+USERS = Axis("users", lambda count: f"{count:,.0f}", scale="log")
+SECONDS = Axis("time in all", duration, scale="log", rounds=MOMENTS)
 MOST = 6
 """Crossings that are told below the picture at most."""
 Curves = Mapping[str, Sequence[Sequence[float]]]
