@@ -24,15 +24,13 @@ from tailorlm.data.folders import splits as files_of
 from tailorlm.data.jsonl import write_users
 from tailorlm.data.load import stream
 from tailorlm.data.records import Example, Interaction, User
-from tailorlm.data.splits import Split, save
+from tailorlm.data.splits import Split, joined, save
 from tailorlm.data.splits_benchmark import benchmark_split
 from tailorlm.data.splits_clusters import Floats
 from tailorlm.data.splits_few_shot import SHOTS, few_shot_split, newest, task_rows
 from tailorlm.data.splits_subsample import diversity, quantity
 
 HERE = Path(__file__).parent
-SIZES = {"LaMP_4": 100, "empathic": 10}
-"""Test users where P2P's table 8 has other numbers than its text (200, or a tenth of fewer than 1,000)."""
 ROWS = 50
 """Rows of task data in PRISP's few-shot setting."""
 
@@ -77,25 +75,25 @@ def p2p(root: Path, folders: Sequence[str], out: Path, recipe: Recipe) -> None:
     tasks = {folder: [n for n, place in enumerate(places) if of(store, place) == folder] for folder in folders}
     ids = [store.ids[place] for place in places]
     each = {
-        folder: benchmark_split([ids[n] for n in rows], found[rows], SIZES.get(folder), None, recipe.seed)
+        folder: benchmark_split(
+            [ids[n] for n in rows], found[rows], size(recipe, store, ids[rows[0]]), None, recipe.seed
+        )
         for folder, rows in tasks.items()
     }
-    save(merged(each), out / FILE)
+    save(joined(each), out / FILE)
     for name, made in fewer(each, dict(zip(ids, found, strict=True)), recipe.seed).items():
         (out / name).mkdir(exist_ok=True)
-        save(merged(made), out / name / FILE)
+        save(joined(made), out / name / FILE)
+
+
+def size(recipe: Recipe, store: UserStore, id: str) -> int | None:
+    """Users of each test set of this user's task, where the recipe has a number."""
+    return recipe.data.split.of(store.user(id).history[0].task or "").size or None
 
 
 def of(store: UserStore, place: int) -> str:
     """The folder that a user is from."""
     return store.ids[place].rpartition("@")[2]
-
-
-def merged(each: dict[str, Split]) -> Split:
-    """The tasks' splits as one: each part has everybody's."""
-    parts = ("train", "random", "ood", "left_out")
-    ids = {part: tuple(id for split in each.values() for id in split.part(part)) for part in parts}
-    return Split("benchmark", ids, {folder: dict(split.made) for folder, split in each.items()})
 
 
 def fewer(each: dict[str, Split], vector: dict[str, Floats], seed: int) -> dict[str, dict[str, Split]]:

@@ -4,12 +4,13 @@
                 vectors of their profiles
     few_shot    PRISP's: parts target (asked), task and sharers (who train), by lot
 
+Both papers divide each task's users by themselves (`by = "task"`), with numbers of their own where the task has some.
 Knows nothing of how a split is made (split_making.py). It is kept with the run (split.json): who goes on with the run
 asks the same users. Source: P2P section 4 and appendix H; PRISP appendix A.2.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -29,12 +30,27 @@ PARTS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSplit:
+    """[data.split.tasks.NAME]: what of [data.split] is different for one task's users."""
+
+    size: int | None = None
+    low: int | None = None
+    high: int | None = None
+    task_share: float | None = None
+    targets: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SplitSettings:
-    """`size`: users of each test set of `clusters` (0: the paper's 200, a tenth of fewer than 1,000); `low`, `high`:
-    the numbers of clusters to try (0: those usual for so many users). `task_share`, `targets`: of `few_shot`.
+    """`by` "task": each task's users are divided by themselves, as `tasks` has it where it names the task.
+
+    `size`: users of each test set of `clusters` (0: the paper's 200, a tenth of fewer than 1,000); `low`, `high`: the
+    numbers of clusters to try (0: those usual for so many users). `task_share`, `targets`: of `few_shot`.
     """
 
     kind: Literal["none", "clusters", "few_shot"] = "none"
+    by: Literal["all", "task"] = "all"
+    tasks: Mapping[str, TaskSplit] = field(default_factory=dict)
     size: int = 0
     low: int = 0
     high: int = 0
@@ -42,6 +58,10 @@ class SplitSettings:
     targets: int = 100
 
     def __post_init__(self) -> None:
+        if self.tasks and self.by == "all":
+            raise ValueError(f'data.split.tasks has {next(iter(self.tasks))!a}, which needs data.split.by = "task"')
+        for task in self.tasks:
+            self.of(task)
         usual = self.low == self.high == 0
         if (
             self.size < 0
@@ -54,6 +74,11 @@ class SplitSettings:
                 f"targets {self.targets}; expected a size of 0 or more, 2 <= low <= high (or both 0), a share below 1, "
                 "and at least 1 target"
             )
+
+    def of(self, task: str) -> "SplitSettings":
+        """What holds for one task's users."""
+        own = asdict(self.tasks[task]) if task in self.tasks else {}
+        return replace(self, by="all", tasks={}, **{name: value for name, value in own.items() if value is not None})
 
 
 def asked(recipe: "Recipe") -> tuple[str, ...]:

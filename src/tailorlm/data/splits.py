@@ -47,6 +47,19 @@ class Split:
         return self.parts[name]
 
 
+def joined(each: Mapping[str, Split]) -> Split:
+    """Splits of different users (of one task each) as one of the same kind: every part has everybody's.
+
+    `made` is by the names given. ValueError where there are none, the kinds differ, or a user is in two.
+    """
+    kinds = {split.kind for split in each.values()}
+    if len(kinds) != 1:
+        raise ValueError(f"splits to join are of the kinds {sorted(kinds)}: expected one kind")
+    parts = dict.fromkeys(part for split in each.values() for part in split.parts)
+    ids = {part: tuple(id for split in each.values() for id in split.parts.get(part, ())) for part in parts}
+    return Split(kinds.pop(), ids, {name: dict(split.made) for name, split in each.items()})
+
+
 def save(split: Split, path: str | Path) -> None:
     """Write the split, whole or not at all, mode 0600: ids may name people."""
     target = Path(path)

@@ -1,17 +1,19 @@
 """Splits in recipes: who trains is never asked, a run keeps the split it began with, wrong names are said."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tailorlm.assembly import build
-from tailorlm.assembly.population import population
+from tailorlm.assembly.population import Population, population
 from tailorlm.assembly.recipes import read
 from tailorlm.assembly.splitting import asked, keep, kept, trains
 from tailorlm.data import splits
 
 CLUSTERS = ['data.split.kind="clusters"', "data.split.size=2", "data.split.low=2", "data.split.high=3"]
+BY_TASK = [*CLUSTERS, 'data.split.by="task"', 'profile.kind="given"']
 FEW = ['data.split.kind="few_shot"', "data.split.targets=3", "data.split.task_share=0.3"]
 
 
@@ -51,6 +53,75 @@ def test_a_run_keeps_the_split_it_began_with(tiny_recipe: Path, tmp_path: Path) 
         keep(saved, run)
     with pytest.raises(ValueError, match=r"another recipe: data.split.targets: saved 3, given 2"):
         build.train(read(tiny_recipe, [*FEW, "data.split.targets=2"]), run)
+
+
+def of_one_task_each(path: Path, **users: int) -> Path:
+    """A file of so many users of each task, who do nothing else."""
+    lines = []
+    for task, count in users.items():
+        for n in range(count):
+            said = {"input": f"Write a headline: {task} {n % 7}", "task": task}
+            history = [{**said, "output": f"{task} words {n % 7} {time}", "time": time} for time in range(4)]
+            lines.append(json.dumps({"user_id": f"{task}-{n}", "history": history, "profile": f"{task} {n} {n**3}"}))
+    lines.append(json.dumps({"user_id": "silent", "history": []}))
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def per_task(found: Population, part: str) -> Counter[str]:
+    assert found.split is not None
+    return Counter(id.partition("-")[0] for id in found.split.part(part))
+
+
+def test_each_task_s_users_are_divided_by_themselves(tiny_recipe: Path, tmp_path: Path) -> None:
+    path = of_one_task_each(tmp_path / "users.jsonl", headline=40, tweet=20)
+    by_task = [*BY_TASK, "data.split.size=0", "data.split.tasks.tweet.size=3"]
+    found = population(read(tiny_recipe, by_task, path))
+    for part in ("random", "ood"):
+        assert per_task(found, part) == {"headline": 4, "tweet": 3}  # a tenth of 40, and as the task says
+        assert set(found.splits[part].ids) == set(found.split.part(part))
+    train = set(found.train.ids)
+    assert "silent" in train and not train & {id for part in ("random", "ood") for id in found.split.part(part)}
+    assert set(found.split.made) == {"headline", "tweet"} and found.split.made["tweet"]["size"] == 3
+    # The negative control: divided all together, isolated users are of one task, and its own users are no measure.
+    together = population(read(tiny_recipe, [*BY_TASK, 'data.split.by="all"', "data.split.size=7"], path))
+    assert per_task(together, "ood") != per_task(found, "ood")
+    assert per_task(found, "ood") == per_task(population(read(tiny_recipe, by_task, path)), "ood")
+
+
+def test_another_task_s_users_leave_a_task_s_split_as_it_is(tiny_recipe: Path, tmp_path: Path) -> None:
+    alone = population(read(tiny_recipe, BY_TASK, of_one_task_each(tmp_path / "one.jsonl", headline=30))).split
+    both = population(read(tiny_recipe, BY_TASK, of_one_task_each(tmp_path / "two.jsonl", headline=30, tweet=25))).split
+    for part in ("random", "ood", "left_out"):
+        assert alone.part(part) == tuple(id for id in both.part(part) if id.startswith("headline"))
+
+
+def test_few_shot_users_of_each_task(tiny_recipe: Path, tmp_path: Path) -> None:
+    path = of_one_task_each(tmp_path / "users.jsonl", headline=20, tweet=10)
+    changes = [
+        *FEW,
+        'data.split.by="task"',
+        "data.split.tasks.tweet.targets=2",
+        "data.split.tasks.tweet.task_share=0.5",
+    ]
+    found = population(read(tiny_recipe, changes, path))
+    assert per_task(found, "target") == {"headline": 3, "tweet": 2}
+    assert per_task(found, "task") == {"headline": 6, "tweet": 5}
+    assert "silent" in found.split.part("sharers")
+
+
+def test_what_cannot_be_divided_by_task_is_said(tiny_recipe: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="user 'u0' has items of 2 tasks .headline, movie_tagging.: expected one"):
+        population(read(tiny_recipe, BY_TASK))
+    path = of_one_task_each(tmp_path / "users.jsonl", headline=30, tweet=2)
+    with pytest.raises(ValueError, match="data.split, task 'tweet': "):
+        population(read(tiny_recipe, BY_TASK, path))
+    with pytest.raises(ValueError, match="data.split.tasks has 'headlines'; users' tasks are: headline, tweet"):
+        population(read(tiny_recipe, [*BY_TASK, "data.split.tasks.headlines.size=3"], path))
+    with pytest.raises(ValueError, match="tasks has 'tweet', which needs data.split.by = \"task\""):
+        read(tiny_recipe, [*CLUSTERS, "data.split.tasks.tweet.size=3"])
+    with pytest.raises(ValueError, match="size -1"):
+        read(tiny_recipe, [*BY_TASK, "data.split.tasks.tweet.size=-1"])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tailorlm.data.splits import Split, keep, load, save
+from tailorlm.data.splits import Split, joined, keep, load, save
 from tailorlm.data.splits_benchmark import benchmark_split, usual_range, usual_size
 from tailorlm.data.splits_clusters import (
     Clusters,
@@ -298,3 +298,17 @@ class TestSubsampling:
     def test_shares_out_of_bounds(self, share: float) -> None:
         with pytest.raises(ValueError, match="of the users: expected more than 0"):
             quantity(["a"], [share])
+
+
+def test_splits_of_different_users_are_joined_part_by_part():
+    one = Split("few_shot", {"target": ("a",), "task": ("b",)}, {"seed": 1})
+    two = Split("few_shot", {"target": ("d", "c"), "sharers": ("e",)}, {"seed": 2})
+    both = joined({"x": one, "y": two})
+    assert both.parts == {"target": ("a", "c", "d"), "task": ("b",), "sharers": ("e",)}
+    assert both.kind == "few_shot" and both.made == {"x": {"seed": 1}, "y": {"seed": 2}}
+    with pytest.raises(ValueError, match="user 'a' is in target and in task"):
+        joined({"x": one, "y": Split("few_shot", {"task": ("a",)})})
+    with pytest.raises(ValueError, match=r"kinds \['benchmark', 'few_shot'\]: expected one"):
+        joined({"x": one, "y": Split("benchmark", {})})
+    with pytest.raises(ValueError, match="expected one kind"):
+        joined({})
