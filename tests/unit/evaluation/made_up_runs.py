@@ -178,61 +178,61 @@ def costs_of(rows: Sequence[Row]) -> Costs:
     return costs
 
 
-def swept_k(folder: Path) -> list[Path]:
+def swept_k(folder: Path, scored: Scored = by_lot) -> list[Path]:
     """RAG and P2P with items, three values of k, a run each; a base beside them."""
     return [
         write_run(folder / f"k{k}", [
             Fake("base", 0.3), Fake("rag", 0.36 + 0.01 * k, context="rag", contexts={"k": k}),
             Fake("p2p", 0.55, "p2p", source={"settings": {"k": k, "seed": 0}}, enrol=0.01),
-        ])
+        ], scored=scored)
         for k in (1, 4, 16)
     ]  # fmt: skip
 
 
-def swept_items(folder: Path) -> list[Path]:
+def swept_items(folder: Path, scored: Scored = by_lot) -> list[Path]:
     """PRISP and OPPU on 1, 5, 10 and all newest items."""
     return [
         write_run(folder / f"items{items}", [
             Fake("prisp", 0.4 + 0.02 * place, "prisp", source={"settings": {"items": {"items": items}}}, enrol=0.9),
             Fake("oppu", 0.38 + 0.01 * place, "oppu", source={"settings": {"items": {"items": items}}}, enrol=4.0),
-        ])
+        ], scored=scored)
         for place, items in enumerate((1, 5, 10, 0))
     ]  # fmt: skip
 
 
-def swept_task_data(folder: Path) -> list[Path]:
+def swept_task_data(folder: Path, scored: Scored = by_lot) -> list[Path]:
     """OPPU and PRISP with no, 50 and all rows of task data."""
     return [
         write_run(folder / f"task{data}", [
             Fake("prisp", 0.45 + 0.02 * place, "prisp", source={"settings": {"task": {"data": data}}}, enrol=0.9),
             Fake("oppu", 0.35 + 0.07 * place, "oppu", source={"settings": {"task": {"data": data}}}, enrol=4.0),
-        ])
+        ], scored=scored)
         for place, data in enumerate((0, 50, "all"))
     ]  # fmt: skip
 
 
-def swept_users(folder: Path, setting: str, values: Sequence[float]) -> list[Path]:
+def swept_users(folder: Path, setting: str, values: Sequence[float], scored: Scored = by_lot) -> list[Path]:
     """P2P on more and more training users, or kinds of them."""
     return [
         write_run(folder / f"{setting}{value}", [Fake("base", 0.3), Fake("p2p", 0.5 + 0.02 * place, "p2p")],
-                  {"train": "LaMP_2M", "dev": "LaMP_2M", setting: value})
+                  {"train": "LaMP_2M", "dev": "LaMP_2M", setting: value}, scored=scored)
         for place, value in enumerate(values)
     ]  # fmt: skip
 
 
-def adapted(folder: Path) -> list[Path]:
+def adapted(folder: Path, scored: Scored = by_lot) -> list[Path]:
     """PriME and Per-Pcs asked LaMP-2M, LaMP-3 and LaMP-4, with sharers of each of them."""
     names = {"lamp_2m": "LaMP_2M", "lamp_3": "LaMP_3", "lamp_4": "LaMP_4"}
     return [
         write_run(folder / f"{train}-{dev}", [
             Fake("prime", 0.75 if train == dev else 0.62, "prime", enrol=9.0),
             Fake("per_pcs", 0.72 if train == dev else 0.6, "per_pcs", enrol=9.0),
-        ], {"train": names[train], "dev": names[dev]}, tasks=[dev], splits=["dev"])
+        ], {"train": names[train], "dev": names[dev]}, tasks=[dev], splits=["dev"], scored=scored)
         for train in names for dev in names
     ]  # fmt: skip
 
 
-def described(folder: Path) -> Path:
+def described(folder: Path, scored: Scored = by_lot) -> Path:
     """Text-to-LoRA with three descriptions, and PRISP from each of these anchors."""
     texts = {"Choose one of 15 tags for a movie.": 0.45, "Find the fitting theme of each plot.": 0.42,
              "Identify movies in conversations of people who say which films they liked, and why.": 0.33}  # fmt: skip
@@ -243,7 +243,7 @@ def described(folder: Path) -> Path:
             Fake(f"t2l_{place}", level, "text_to_lora", source=anchor),
             Fake(f"prisp_{place}", 0.5 + 0.01 * place, "prisp", source={"start": anchor}, enrol=0.9),
         ]
-    return write_run(folder / "described", fakes, tasks=["lamp_2m"])
+    return write_run(folder / "described", fakes, tasks=["lamp_2m"], scored=scored)
 
 
 def norms(layers: int = 28, steps: int = 40) -> dict[str, list[list[float]]]:
