@@ -3,11 +3,14 @@
 Generated users (a history each and one query) are read from JSONL, put on disk, asked in each context with answers that
 cost nothing, scored, written as Parquet, summed up and put side by side, as `tailor eval` does; tokens are counted by
 the demo's tokenizer. Targets: 10,000 rows a minute (6 ms a row); memory that does not grow with users and histories,
-held against a limit. Run: python benchmarks/runner.py [--users 20000] [--items 200] [--contexts none profile_only].
+held against a limit. Memory is what the process resides in, looked at twenty times a second: the system's own peak is
+what the runner resets for every piece of work.
+Run: python benchmarks/runner.py [--users 20000] [--items 200] [--contexts none profile_only].
 """
 
 import argparse
 import json
+import os
 import random
 import sys
 import tempfile
@@ -15,6 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -32,7 +36,6 @@ from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.prompt import Prompt
 from tailorlm.evaluation import runner
 from tailorlm.evaluation.floors import common_answers
-from tailorlm.evaluation.measure import peak_rss
 from tailorlm.evaluation.plan import Method, Plan
 from tailorlm.evaluation.runner_answers import write_answers
 from tailorlm.evaluation.runner_desk import Desk, Shown
@@ -47,14 +50,42 @@ from tailorlm.tasks.task import Task
 TASK = "movie_tagging"
 PER_ROW, MEMORY = 6e-3, 2.0
 """Targets: seconds a row, GiB of memory at most (torch alone takes most of one)."""
+STATM = Path("/proc/self/statm")
 T = TypeVar("T")
 
 
 class Spent(NamedTuple):
-    """Seconds on the wall and of the processor: the latter are judged, since a busy machine must not fail it."""
+    """Seconds on the wall and of the processor: the latter are judged, since a busy machine must not fail it.
+
+    `resident`: GiB of memory at most meanwhile.
+    """
 
     wall: float
     processor: float
+    resident: float
+
+
+class Resident:
+    """The most GiB that the process has resided in since `forget`. ValueError where the system cannot say."""
+
+    def __init__(self, every: float = 0.05) -> None:
+        if not STATM.exists():
+            raise ValueError(f"{STATM} is not there: memory is measured on Linux only")
+        self.most, self.every = 0.0, every
+        Thread(target=self._watch, daemon=True).start()
+
+    def forget(self) -> None:
+        """Begin again."""
+        self.most = self.now()
+
+    def now(self) -> float:
+        """GiB at this moment."""
+        return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**30
+
+    def _watch(self) -> None:
+        while True:
+            self.most = max(self.most, self.now())
+            time.sleep(self.every)
 
 
 def write_people(path: Path, users: int, items: int, name: str = "asked") -> None:
@@ -104,19 +135,28 @@ def way(desk: Desk, context: str) -> Sourced:
     return Sourced(desk, lambda: prepared, {context: Shown.of(module, module.Settings())}, [method], 0)
 
 
-def timed(times: dict[str, Spent], name: str, work: Callable[[], T]) -> T:
-    """What `work` gives; its seconds go into `times`."""
-    start, before = time.perf_counter(), time.process_time()
-    found = work()
-    times[name] = Spent(time.perf_counter() - start, time.process_time() - before)
-    return found
+class Stages:
+    """What each stage took, by name."""
+
+    def __init__(self) -> None:
+        self.took: dict[str, Spent] = {}
+        self.resident = Resident()
+
+    def __call__(self, name: str, work: Callable[[], T]) -> T:
+        """What `work` gives."""
+        self.resident.forget()
+        start, before = time.perf_counter(), time.process_time()
+        found = work()
+        most = max(self.resident.most, self.resident.now())
+        self.took[name] = Spent(time.perf_counter() - start, time.process_time() - before, most)
+        return found
 
 
 def measure(folder: Path, users: int, contexts: Sequence[str]) -> tuple[dict[str, Spent], dict[str, int]]:
-    """Seconds of each stage, and rows of those that make rows."""
-    times: dict[str, Spent] = {}
+    """Seconds and memory of each stage, and rows of those that make rows."""
+    timed = Stages()
     recipe = recipe_of(folder)
-    people = timed(times, "users read and put on disk", lambda: population(recipe, folder))
+    people = timed("users read and put on disk", lambda: population(recipe, folder))
     desk = desk_of(recipe, people)
     floors = Floors(desk, common_answers(people.train), [TASK], 0)
     ways: list[Any] = [floors, *(way(desk, context) for context in contexts)]
@@ -125,11 +165,11 @@ def measure(folder: Path, users: int, contexts: Sequence[str]) -> tuple[dict[str
     runner.begin(plan.folder, False)
     for name, one in zip(made, ways, strict=True):
         alone = Plan(plan.folder, plan.splits, [one], plan.users_at_once)
-        timed(times, name, lambda alone=alone: runner.run(alone, desk.reason, lambda method, rows: None))
-    found = timed(times, "rows read again", lambda: read(plan))
-    timed(times, "results, 1,000 draws of users", lambda: results(plan, found, {}, 1000, 0))
-    timed(times, "answers.jsonl", lambda: write_answers(folder / "answers.jsonl", plan, lambda user, task: []))
-    return times, made
+        timed(name, lambda alone=alone: runner.run(alone, desk.reason, lambda method, rows: None))
+    found = timed("rows read again", lambda: read(plan))
+    timed("results, 1,000 draws of users", lambda: results(plan, found, {}, 1000, 0))
+    timed("answers.jsonl", lambda: write_answers(folder / "answers.jsonl", plan, lambda user, task: []))
+    return timed.took, made
 
 
 def main() -> int:
@@ -149,10 +189,10 @@ def main() -> int:
     for stage, took in times.items():
         count = made.get(stage, 0)
         speed = f", {60 * count / took.processor:,.0f} rows a minute" if count else ""
-        said = f"{took.processor:.1f} s of the processor, {took.wall:.1f} s in all{speed}"
+        said = f"{took.processor:.1f} s of the processor, {took.wall:.1f} s in all, {took.resident:.2f} GiB{speed}"
         rows.append((stage, said, took.processor / (count or asked.users), PER_ROW if count else None))
     show(rows, "no model", torch.get_num_threads(), "s a row")
-    peak = peak_rss() / 2**30
+    peak = max(took.resident for took in times.values())
     show([("peak memory", f"limit {MEMORY:.0f} GiB", peak, MEMORY)], "no model", torch.get_num_threads(), "GiB")
     return int(
         peak > MEMORY or any(took.processor / made[name] > PER_ROW for name, took in times.items() if name in made)

@@ -14,6 +14,7 @@ from tailorlm.contexts.context import Request
 from tailorlm.contexts.wording import ITEM, ITEMS, check, fill
 from tailorlm.data.records import Interaction
 
+FEW = 8
 Order = Literal["best_last", "best_first", "oldest_first"]
 
 
@@ -51,10 +52,16 @@ def with_items(
 
 
 def most(count: int, fits: Callable[[int], bool]) -> int:
-    """The largest number up to `count` that fits, 0 where none does; what fits with more fits with fewer."""
-    if fits(count):
-        return count
-    return bisect_left(range(1, count + 1), True, key=lambda number: not fits(number))
+    """The largest number up to `count` that fits, 0 where none does; what fits with more fits with fewer.
+
+    Doubles from FEW before it halves: a long history is never asked about in whole where a few items fill the prompt.
+    """
+    low, high = 0, min(FEW, count)
+    while high < count and fits(high):
+        low, high = high, min(2 * high, count)
+    if fits(high):
+        return high
+    return low + bisect_left(range(low + 1, high), True, key=lambda number: not fits(number))
 
 
 def ordered(ranked: Sequence[Interaction], order: Order, history: Sequence[Interaction]) -> list[Interaction]:

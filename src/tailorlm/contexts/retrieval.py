@@ -2,8 +2,7 @@
 
 Exactly rank_bm25's Okapi, which LaMP uses: k1 1.5, b 0.75, words are what white space parts (case kept, no stemmer, no
 stop words), idf log((N - n + .5)/(n + .5)), and where that is below zero (a word of more than half of the items) .25
-times the mean idf of the vocabulary. bm25s has the term weights but not this idf ("robertson" has 0 for the floor), so
-its index gets it here. Knows nothing of tasks. Source: reference section 4; Robertson and Zaragoza, 2009.
+times the mean idf of the vocabulary. Knows nothing of tasks. Source: reference section 4; Robertson and Zaragoza, 2009.
 
 Decisions
 - Equal scores: the newer item first. Scores are compared to nine decimals, so that no rounding decides.
@@ -15,7 +14,6 @@ Decisions
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-import bm25s
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,18 +28,25 @@ class Index:
     """The items of one history, ready to be searched. Documents and queries are lists of words."""
 
     def __init__(self, documents: Sequence[Sequence[str]]) -> None:
+        """By word, the documents that have it and what it is worth there: `at[starts[w]:starts[w + 1]]` and `worth`."""
         self.count = len(documents)
         self.words: dict[str, int] = {}
-        ids = [[self.words.setdefault(word, len(self.words)) for word in words] for words in documents]
-        self.bm25 = bm25s.BM25(k1=K1, b=B, method="atire", idf_method="lucene", dtype="float64")
-        if self.words:
-            self.bm25.index((ids, self.words), create_empty_token=False, show_progress=False)
-            _to_okapi(self.bm25.scores)
+        ids = [self.words.setdefault(word, len(self.words)) for words in documents for word in words]
+        lengths = np.array([len(words) for words in documents], dtype=np.int64)
+        pairs = np.array(ids, dtype=np.int64) * self.count + np.repeat(np.arange(self.count), lengths)
+        found, times = np.unique(pairs, return_counts=True)
+        word, self.at = np.divmod(found, max(1, self.count))
+        having = np.bincount(word, minlength=len(self.words))  # items that have the word
+        self.starts = np.concatenate([[0], np.cumsum(having)])
+        room = K1 * (1 - B + B * lengths / lengths.mean()) if ids else np.zeros(self.count)
+        self.worth = np.repeat(_idf(having, self.count), having) * times * (K1 + 1) / (times + room[self.at])
 
     def scores(self, query: Sequence[str]) -> Scores:
         """(items,) float64; a word counts as often as the query has it."""
-        known = [self.words[word] for word in query if word in self.words]
-        found: Scores = self.bm25.get_scores_from_ids(known) if known else np.zeros(self.count)
+        found: Scores = np.zeros(self.count)
+        for word in (self.words[one] for one in query if one in self.words):
+            own = slice(self.starts[word], self.starts[word + 1])
+            found[self.at[own]] += self.worth[own]
         return found
 
     def best(self, query: Sequence[str], k: int) -> list[int]:
@@ -50,14 +55,12 @@ class Index:
         return sorted(range(self.count), key=lambda place: (-scores[place], -place))[:k]
 
 
-def _to_okapi(index: dict[str, NDArray[np.float64]]) -> None:
-    """Weights with bm25s's Lucene idf, which is never 0, become weights with Okapi's; `index` is by word."""
-    having = np.diff(index["indptr"]).astype(np.float64)  # items that have the word
-    lacking = int(index["num_docs"]) - having
-    okapi = np.log(lacking + 0.5) - np.log(having + 0.5)
-    okapi[okapi < 0] = EPSILON * okapi.mean()
-    lucene = np.log1p((lacking + 0.5) / (having + 0.5))
-    index["data"] *= np.repeat(okapi / lucene, having.astype(np.int64))
+def _idf(having: NDArray[np.int64], items: int) -> Scores:
+    """Okapi's (words,), a quarter of the mean where it is below zero."""
+    idf: Scores = np.log(items - having + 0.5) - np.log(having + 0.5)
+    if (idf < 0).any():
+        idf[idf < 0] = EPSILON * idf.mean()
+    return idf
 
 
 def top(requests: Sequence[Request], k: int) -> list[list[Interaction]]:

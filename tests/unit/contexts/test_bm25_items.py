@@ -3,7 +3,6 @@
 import math
 from collections import Counter
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +12,7 @@ from transformers import PreTrainedTokenizerFast
 from tailorlm.backbone.prompt import PLAIN_TEMPLATE, Prompt, encode_prompt
 from tailorlm.contexts import full_history
 from tailorlm.contexts.context import Request, within
+from tailorlm.contexts.items import most
 from tailorlm.contexts.retrieval import Index, top
 from tailorlm.data.records import Example, Interaction
 from tailorlm.data.retrieval import WHOLE, Retrieval, said, whole_query
@@ -50,18 +50,6 @@ WORDS = st.lists(st.sampled_from(["a", "b", "c", "d", "e", "A"]), max_size=9)
 @given(documents=st.lists(WORDS, min_size=1, max_size=9).filter(any), query=WORDS)
 def test_scores_are_those_of_rank_bm25_whatever_the_texts(documents: list[list[str]], query: list[str]) -> None:
     assert Index(documents).scores(query) == pytest.approx(okapi(documents, query), abs=1e-9)
-
-
-def test_no_method_of_the_library_has_okapis_floor() -> None:
-    import bm25s
-
-    documents, query = [text.split() for text in DOCUMENTS], ["the", "cat"]
-    for method in ("robertson", "atire", "lucene", "bm25l", "bm25+"):
-        model = bm25s.BM25(k1=1.5, b=0.75, method=method, dtype="float64")
-        model.index([list(words) for words in documents], show_progress=False)
-        scores = np.asarray(model.get_scores(query))
-        scale = scores[0] / okapi(documents, query)[0]
-        assert not np.allclose(scores, np.multiply(okapi(documents, query), scale))
 
 
 def test_of_equals_the_newer_comes_first() -> None:
@@ -129,3 +117,15 @@ def test_a_prompt_within_the_limit_loses_nothing_when_it_is_encoded(room: int) -
     assert encode_prompt(tokenizer, prompt, room) == encode_prompt(tokenizer, prompt, 10_000)
     assert ("w18" in prompt.context) == (room >= 20)
     assert ("w10 " in prompt.context.replace("\n", " ")) == (room == 200)
+
+
+@given(count=st.integers(0, 300), real=st.integers(0, 300))
+def test_the_most_that_fit_are_found_without_asking_about_far_more(count: int, real: int) -> None:
+    asked: list[int] = []
+
+    def fits(number: int) -> bool:
+        asked.append(number)
+        return number <= real
+
+    assert most(count, fits) == min(count, real)
+    assert max(asked) <= min(count, max(8, 2 * real)) and len(asked) <= 14
