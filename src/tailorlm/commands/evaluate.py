@@ -26,7 +26,7 @@ from tailorlm.commands.quiet import no_bars_of_loading
 from tailorlm.commands.result import FAILED, OK, Result, counted, tell
 from tailorlm.commands.training import out_of, said
 from tailorlm.data.records import User
-from tailorlm.evaluation import runner
+from tailorlm.evaluation import runner, runner_norms
 from tailorlm.evaluation.floors import common_answers
 from tailorlm.evaluation.plan import Plan
 from tailorlm.evaluation.report import table_lines, write_report
@@ -100,6 +100,8 @@ def prepared(recipe: Recipe, folder: Path, resume: bool) -> Work:
     runs.open_run(folder, recipe)
     splitting.keep(users.split, folder)
     runner.begin(folder / ROWS, resume)
+    if not resume:
+        runner_norms.clear(folder)
     tasks = sorted({task for store in users.splits.values() for task in store.asked}, key=str)
     sources = Sources(built, folder, [task for task in tasks if task is not None], resume)
     desk = Desk(
@@ -145,6 +147,7 @@ def summed_up(work: Work, found: Mapping[str, Mapping[str, Found]]) -> dict[str,
     return {
         **made,
         "needs": {name: asdict(needs(source)) for name, source in used.items()},
+        "gradient_norms": runner_norms.gradient_norms(work.folder, work.plan),
         "profiles_not_used_in_whole": len(work.sources.notes()),
         "seeds": list(seeds(recipe)),
         "limit": recipe.eval.limit,

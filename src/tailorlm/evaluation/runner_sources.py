@@ -19,6 +19,7 @@ from tailorlm.evaluation.rows import Row
 from tailorlm.evaluation.runner_controls import Control
 from tailorlm.evaluation.runner_desk import Desk, Found, Shown, longest, virtual_tokens
 from tailorlm.evaluation.runner_divided import Tried, divided
+from tailorlm.evaluation.runner_norms import Keeping
 from tailorlm.methods.source import AdapterSource, Roster
 
 
@@ -36,10 +37,10 @@ class Sourced:
 
     def __init__(
         self, desk: Desk, prepare: Callable[[], Prepared], shown: Mapping[str, Shown], methods: Sequence[Method],
-        seed: int, users: int = 0, control: str = "",
+        seed: int, users: int = 0, control: str = "", keep: Keeping | None = None,
     ) -> None:  # fmt: skip
-        """`shown` is by the methods' names; `control` is one of runner_controls.py, or ""."""
-        self.desk, self.prepare, self.shown, self.control = desk, prepare, shown, control
+        """`shown` is by the methods' names; `control` is one of runner_controls.py, or ""; `keep`: gradients' norms."""
+        self.desk, self.prepare, self.shown, self.control, self.keep = desk, prepare, shown, control, keep
         self.methods, self.seed, self.users = methods, seed, users
         self.wrong: dict[str, Control] = {}
 
@@ -51,6 +52,8 @@ class Sourced:
         plain, prepared.profile.change = prepared.profile.change, wrong.change(prepared.profile)
         try:
             pieces = self.enrolled(prepared.source, chunk, wrong)
+            if self.keep is not None:
+                self.keep(chunk, [piece.found.roster for piece in pieces if piece.found is not None])
             self.desk.profile.meet(list(chunk.users.values()))
             for cell in cells:
                 asked = chunk.of_task[cell.task]

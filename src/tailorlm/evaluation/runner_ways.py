@@ -15,6 +15,7 @@ from tailorlm.evaluation.floors import Common
 from tailorlm.evaluation.plan import Method, Way
 from tailorlm.evaluation.runner_desk import Desk, Shown
 from tailorlm.evaluation.runner_floors import Floors
+from tailorlm.evaluation.runner_norms import Keeping
 from tailorlm.evaluation.runner_sources import Sourced
 from tailorlm.plugins import find
 
@@ -40,7 +41,8 @@ def ways(recipe: Recipe, desk: Desk, sources: Sources, common: Common, tasks: Se
                 for row in rows
             }
             methods = [Method(row.name, row.adapter, row.context, about(recipe, row, one, seed)) for row in rows]
-            found.append(Sourced(desk, partial(sources.prepared, one), shown, methods, seed, users, control))
+            keep = None if control else Keeping(sources.folder, methods[0], seed)
+            found.append(Sourced(desk, partial(sources.prepared, one), shown, methods, seed, users, control, keep))
     return found
 
 

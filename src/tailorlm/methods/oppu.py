@@ -7,7 +7,7 @@ also IA3 and prompt tuning).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ import torch
 from torch import Tensor
 
 from tailorlm.adapters.batch import Adapters
+from tailorlm.adapters.lora import LoraSpace
 from tailorlm.adapters.stack import stack, stacked
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, User
+from tailorlm.methods.gradient_norms import Looking
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.own_items import ItemSettings, OwnRows
 from tailorlm.methods.own_plan import STAGE_2_BATCHES, STAGE_2_RATES, Pace
@@ -39,7 +41,7 @@ class Settings:
 
     `kind`: what each user has: "lora" (in `lora`), or another kind of adapter with its `options`. `rates` and
     `batches` are by task name; other tasks have `train.learning_rate` and `batch`. `dropout` acts on LoRA's
-    inputs.
+    inputs. `gradient_norms`: the roster has those of B by step and layer.
     """
 
     lora: LoraSettings = field(default_factory=LoraSettings)
@@ -53,12 +55,15 @@ class Settings:
     dropout: float = 0.0
     seed: int = 0
     users_at_once: int = 64
+    gradient_norms: bool = False
     train: ManySettings = field(default_factory=ManySettings)
 
     def __post_init__(self) -> None:
         """ValueError for options of "lora", which has a table of its own, and for nobody at once."""
         if self.kind == "lora" and self.options:
             raise ValueError(f'options {sorted(self.options)} with kind "lora": its settings are the table `lora`')
+        if self.gradient_norms and self.kind != "lora":
+            raise ValueError(f'gradient_norms are those of LoRA\'s B, and kind is "{self.kind}": expected "lora"')
         if self.users_at_once < 1 or not 0 <= self.dropout < 1:
             raise ValueError(
                 f"users_at_once is {self.users_at_once} (valid: at least 1), dropout {self.dropout} (in [0, 1))"
@@ -104,7 +109,11 @@ class Source:
 
         With a `directory` a run that was stopped goes on exactly; `observe` sees each step's gradients.
         """
-        return self.tuning().enrol(owners(users, tasks, self.settings.items.scope), directory, observe)
+        people = owners(users, tasks, self.settings.items.scope)
+        if not self.settings.gradient_norms or not isinstance(self.own, LoraSpace):
+            return self.tuning().enrol(people, directory, observe)
+        looking = Looking(self.own, observe)
+        return replace(self.tuning().enrol(people, directory, looking), gradients=looking.found())
 
     def more(
         self, roster: Roster, users: Sequence[User], tasks: Sequence[str] = (), observe: Observe | None = None

@@ -6,7 +6,7 @@ appendix B; reference section 2.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,7 @@ from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, User
 from tailorlm.methods import bridge
 from tailorlm.methods.further import TaskSettings, trained_further
+from tailorlm.methods.gradient_norms import Looking
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.own_items import ItemSettings, OwnRows
 from tailorlm.methods.own_plan import STAGE_2_BATCHES, STAGE_2_RATES, Pace
@@ -48,7 +49,7 @@ class Settings:
     `train_parts`: "B+C" (PRISP), "B" (no bridge), "C" (bridge only), "full" (A and B, no bridge). `begin`: at the
     anchor that is given, or at one made here. `task`: further training of the anchor on task data. `rates` and
     `batches` are by task name; other tasks have `train.learning_rate` and `batch`. `dropout` acts on LoRA's
-    inputs.
+    inputs. `gradient_norms`: the roster has those of B by step and layer.
     """
 
     lora: LoraSettings = field(default_factory=LoraSettings)
@@ -62,6 +63,7 @@ class Settings:
     dropout: float = 0.05
     seed: int = 0
     users_at_once: int = 64
+    gradient_norms: bool = False
     train: ManySettings = field(default_factory=ManySettings)
     task: TaskSettings = field(default_factory=TaskSettings)
 
@@ -69,6 +71,8 @@ class Settings:
         """ValueError for task data with a start that is cut out of the base, and for nobody at once."""
         if self.task.data != 0 and self.cut_out:
             raise ValueError(f'begin "{self.begin}" has no anchor to train on task data: set task.data = 0')
+        if self.gradient_norms and self.train_parts == "C":
+            raise ValueError('gradient_norms are those of B, and train_parts "C" does not train it: expected another')
         if self.users_at_once < 1 or not 0 <= self.dropout < 1:
             raise ValueError(
                 f"users_at_once is {self.users_at_once} (valid: at least 1), dropout {self.dropout} (in [0, 1))"
@@ -123,7 +127,10 @@ class Source:
         With a `directory` a run that was stopped goes on exactly; `observe` sees each step's gradients.
         """
         people = owners(users, tasks, self.settings.items.scope)
-        return self.tuning().enrol(people, directory, observe)
+        if not self.settings.gradient_norms:
+            return self.tuning().enrol(people, directory, observe)
+        looking = Looking(self.anchor_space, observe)
+        return replace(self.tuning().enrol(people, directory, looking), gradients=looking.found())
 
     def more(
         self, roster: Roster, users: Sequence[User], tasks: Sequence[str] = (), observe: Observe | None = None

@@ -24,6 +24,7 @@ from tailorlm.adapters.space import AdapterSpace
 from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.model import Backbone
 from tailorlm.data.records import Example, Interaction, User
+from tailorlm.methods.gradient_norms import GradientNorms
 from tailorlm.methods.owners import Owner
 from tailorlm.methods.tuned import Tuned
 from tailorlm.profiles.encode import Encoder
@@ -99,6 +100,7 @@ class Roster:
     `place` is by (user id, task), or by (user id, None) where one adapter serves all of a user's tasks. `tuned`: what
     methods that train a user keep, to go on when new items come. `profiles`, by place, and `histories`, by user id:
     what methods that make an adapter a query keep instead of adapters. `shared`: no adapter is a user's own.
+    `gradients`: their norms in training, where the method was asked for them.
     """
 
     adapters: Adapters | None
@@ -107,6 +109,7 @@ class Roster:
     histories: Mapping[str, Sequence[Interaction]] = field(default_factory=dict)
     tuned: Tuned | None = None
     shared: bool = False
+    gradients: GradientNorms | None = None
 
     def index(self, requests: Sequence[Example]) -> list[int]:
         """(N,) the place of each request's adapter; ValueError names a user who is not enrolled."""
