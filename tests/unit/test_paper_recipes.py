@@ -64,6 +64,8 @@ def test_p2p_is_as_the_paper_says():
     assert (own.lora.rank, own.lora.targets, round(own.lora.scaling, 2)) == (8, ("q_proj", "v_proj"), 5.66)
     assert (own.net.latent, own.net.head_in, own.net.head, own.net.pool) == (1024, 2048, "L", "single")
     assert recipe.contexts["rag"]["k"] == recipe.contexts["pag"]["k"] == 2
+    sizes = {task: recipe.data.split.of(task).size for task in ("lamp_2m", "lamp_4", "empathic")}
+    assert recipe.data.split.by == "task" and sizes == {"lamp_2m": 0, "lamp_4": 100, "empathic": 10}
     oppu = next(row for row in recipe.eval.methods if row.adapter == "oppu")
     assert wanted(recipe, oppu).start is None, "P2P's OPPU begins at the base"
     assert wanted(recipe, oppu).settings.items.items == 0
