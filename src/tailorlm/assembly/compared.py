@@ -23,7 +23,8 @@ class Compared:
     """A row: `settings` are put over [methods.ADAPTER], `context_settings` over [contexts.CONTEXT].
 
     `start`: whose adapters the source begins at: another row's or method's name, "base" for none, "" for what the
-    recipe says (its `start` for p2p, none for others). `users`: the first so many of a split only; 0 is all.
+    recipe says (its `start` for p2p, none for others). `train`: the group of [data.groups] that the source is trained
+    on; "" for [data] train. What it begins at has its own. `users`: the first so many of a split only; 0 is all.
     `max_tokens`: of its prompts and answers together; 0 is the recipe's.
     `control`: everybody is enrolled with a wrong profile: as somebody else of the split ("shuffled"), as a training
     user ("drawn"), with somebody's of another task ("across_tasks"), with the own words in another order
@@ -34,6 +35,7 @@ class Compared:
     adapter: str = "none"
     context: str = "none"
     start: str = ""
+    train: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     context_settings: Mapping[str, Any] = field(default_factory=dict)
     users: int = 0
@@ -49,6 +51,8 @@ class Compared:
         for name in ("users", "max_tokens"):
             if getattr(self, name) < 0:
                 raise ValueError(f"eval.methods {self.name}: {name} is {getattr(self, name)}; expected at least 0")
+        if self.train and self.adapter == "none":
+            raise ValueError(f"eval.methods {self.name}: train is {self.train!a}, and the base is not trained")
 
 
 PRESETS = {

@@ -131,7 +131,8 @@ def held_ids(ids: Sequence[str], share: float, seed: int, name: str = "holdout")
 
 def pools(users: Sequence[User]) -> dict[str | None, tuple[Interaction, ...]]:
     """Training users' items of the tasks whose pairs need other users' items (LaMP-1's negatives); others need none."""
-    needy = {item.task for user in users for item in user.history if not _alone(item)}
+    tasks = {item.task: task_of(item.task).others for user in users for item in user.history}
+    needy = {item.task for user in users for item in user.history if tasks[item.task] or not _alone(item)}
     found: dict[str | None, list[Interaction]] = {task: [] for task in needy}
     for user in users if needy else ():
         for item in user.history:

@@ -4,13 +4,14 @@ The same users as datasets.py gives, streamed: a user is in memory while somebod
 Source: issue 4 (20,000 users with histories of 200 items in bounded memory).
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tailorlm.assembly import protocols
+from tailorlm.assembly.compared import compared
 from tailorlm.assembly.datasets import held_ids, lengthened, split_off, where
-from tailorlm.assembly.recipes import DataSettings, Recipe
+from tailorlm.assembly.recipes import DataSettings, Recipe, trained_on
 from tailorlm.assembly.split_making import make
 from tailorlm.assembly.splitting import DEV, asked, trains
 from tailorlm.assembly.splitting import kept as saved
@@ -22,10 +23,19 @@ from tailorlm.data.splits import Split
 
 
 @dataclass(frozen=True)
+class Group:
+    """Users who are trained on together, and those of their file kept for validation."""
+
+    train: Sequence[User]
+    held: Sequence[User]
+
+
+@dataclass(frozen=True)
 class Population:
     """Training users, those of them kept for validation, and by split those who are asked, with their queries.
 
-    `split` is how the training file's users were divided, where the recipe says so.
+    `split` is how the training file's users were divided, where the recipe says so. `groups`: by file, the users that
+    rows train on instead of `train`.
     """
 
     train: StoredUsers
@@ -33,6 +43,7 @@ class Population:
     splits: Mapping[str, UserStore]
     report: Report
     split: Split | None = None
+    groups: Mapping[str, Group] = field(default_factory=dict)
 
 
 def population(recipe: Recipe, run: Path | None = None) -> Population:
@@ -45,21 +56,47 @@ def population(recipe: Recipe, run: Path | None = None) -> Population:
     whole = stored(_read(data, data.train, data.train_split, report), directory)
     split = _split(recipe, whole, run)
     kept = _not_training(recipe, whole, split)
-    train = stored(_trained(whole, kept, data), directory, data.users)
+    everybody = None
     if data.protocol == "time":
         everybody = stored(_asked(recipe, whole, frozenset(whole.ids), DEV, Report()), directory)  # no limits
-        train = stored(protocols.earlier(train, _as_read(train, whole), everybody, report), directory)
     held = frozenset(whole.ids) if data.protocol == "time" else kept
     parts = {name: _asked(recipe, whole, held if split is None else frozenset(split.parts.get(name, ())), name, report)
              for name in names}  # fmt: skip
     found = {
         name: stored(limited(pairs, recipe.eval.limit), directory, data.dev_users) for name, pairs in parts.items()
     }
-    for store in found.values():
-        check(train, store, data)
-        if data.protocol == "user":
-            protocols.check_apart(_as_read(train, whole), train.ids, store)
-    return Population(*_validation(train, data.validation, recipe.seed), found, report, split)
+    main = _group(recipe, data.train, whole, kept, everybody, found, report)
+    groups = {}
+    for path in sorted({trained_on(data, row) for row in compared(recipe.eval)} - {""}):
+        file = stored(_read(data, path, data.train_split, report), directory)
+        groups[path] = Group(*_group(recipe, path, file, frozenset(), everybody, found, report))
+    return Population(*main, found, report, split, groups)
+
+
+def _group(
+    recipe: Recipe, path: str, file: UserStore, kept: frozenset[str], everybody: UserStore | None,
+    splits: Mapping[str, UserStore], report: Report,
+) -> tuple[StoredUsers, StoredUsers]:  # fmt: skip
+    """(who is trained on, who is kept for validation) of a file, but the ids `kept`; `everybody`: who is asked by time.
+
+    ValueError, with the file, where somebody of them is asked, or nobody has a history.
+    """
+    data, directory = recipe.data, file.directory
+    train = stored(_trained(file, kept, data), directory, data.users)
+    if everybody is not None:
+        train = stored(protocols.earlier(train, _as_read(train, file), everybody, report), directory)
+    for store in splits.values():
+        check(train, store, data, path)
+        if everybody is None:
+            _check_apart(_as_read(train, file), train.ids, store, where(data, path))
+    return _validation(train, data.validation, recipe.seed)
+
+
+def _check_apart(train: StoredUsers, ids: Sequence[str], dev: UserStore, path: Path) -> None:
+    try:
+        protocols.check_apart(train, ids, dev)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def nearest(folder: Path) -> Path:
@@ -82,10 +119,10 @@ def _not_training(recipe: Recipe, whole: UserStore, split: Split | None) -> froz
     return held_ids(whole.ids, recipe.data.holdout, recipe.seed)
 
 
-def check(train: UserStore, dev: UserStore, data: DataSettings) -> None:
-    """ValueError where a side is empty."""
+def check(train: UserStore, dev: UserStore, data: DataSettings, path: str) -> None:
+    """ValueError where a side is empty; `path` is the training users' file."""
     if not any(user.history for user in train.users()):
-        raise ValueError(f"{where(data, data.train)}: no training user has any history")
+        raise ValueError(f"{where(data, path)}: no training user has any history")
     if not len(dev):
         raise ValueError(f"{where(data, data.dev or '')}: no dev user has a query with an answer")
 

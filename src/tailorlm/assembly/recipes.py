@@ -5,12 +5,13 @@ Knows nothing of what a method's table means: each method's own `Settings` reads
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from os.path import normpath
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from tailorlm import recipe as toml
 from tailorlm.assembly import variants
-from tailorlm.assembly.compared import EvalSettings, compared
+from tailorlm.assembly.compared import Compared, EvalSettings, compared, nearest
 from tailorlm.assembly.splitting import SplitSettings
 from tailorlm.methods.held import check_monitor
 from tailorlm.plugins import find
@@ -40,7 +41,8 @@ class DataSettings:
     queries are training items too. `held`: a dev user without queries is asked the last so many items of the history.
     `users`, `dev_users`: at most so many, in the order of the file; 0 is all. `split` (splitting.py): who of the
     training file is asked instead of those of `holdout`. `protocol` (protocols.py): "user", nobody trains and is asked;
-    "time", who is asked trains, too, with what is before; without `dev`, everybody is asked.
+    "time", who is asked trains, too, with what is before; without `dev`, everybody is asked. `groups`: files of other
+    training users, by a name that rows of the evaluation say (`train`).
     """
 
     root: str = ""
@@ -57,6 +59,7 @@ class DataSettings:
     on_error: Literal["stop", "skip"] = "stop"
     protocol: Literal["user", "time"] = "user"
     split: SplitSettings = field(default_factory=SplitSettings)
+    groups: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 0 < self.holdout < 1:
@@ -71,6 +74,9 @@ class DataSettings:
         for name in ("held", "users", "dev_users"):
             if getattr(self, name) < 0:
                 raise ValueError(f"data.{name} is {getattr(self, name)}; expected at least 0")
+        for name, path in self.groups.items():
+            if not path:
+                raise ValueError(f"data.groups.{name} is empty; expected a file of users below data.root")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +153,8 @@ def resolve(table: Mapping[str, Any]) -> Recipe:
     complete = toml.settings(Recipe, {**plain(recipe), "methods": whole})
     check_start(complete)
     check_validation(complete)
+    for row in compared(complete.eval):
+        trained_on(complete.data, row)
     return complete
 
 
@@ -165,6 +173,18 @@ def check_start(recipe: Recipe) -> None:
                 f"methods.{name}.lora has targets {list(own.targets)} and rank {own.rank}, and begins at MT-LoRA, "
                 f"which has {list(shared.targets)} and {shared.rank}: give both the same"
             )
+
+
+def trained_on(data: DataSettings, row: Compared) -> str:
+    """The file whose users the row's source is trained on; "" is that of `train`, whatever it is called.
+
+    ValueError for a group that is not there.
+    """
+    if row.train and row.train not in data.groups:
+        there = nearest(row.train, tuple(data.groups)) if data.groups else "data.groups is empty"
+        raise ValueError(f"eval row {row.name!a} trains on the group {row.train!a}; {there}")
+    path = normpath(data.groups.get(row.train, data.train))
+    return "" if path == normpath(data.train) else path
 
 
 def check_validation(recipe: Recipe) -> None:

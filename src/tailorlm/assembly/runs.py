@@ -44,8 +44,9 @@ def open_run(directory: Path, recipe: Recipe) -> None:
 
 
 def trained(recipe: Recipe) -> dict[str, Any]:
-    """The recipe without the methods that `tailor train` does not train."""
-    return plain(replace(recipe, methods={name: recipe.methods[name] for name in TRAINED if name in recipe.methods}))
+    """The recipe without what `tailor train` does not read: other methods, and the groups that their rows train on."""
+    own = {name: recipe.methods[name] for name in TRAINED if name in recipe.methods}
+    return plain(replace(recipe, methods=own, data=replace(recipe.data, groups={})))
 
 
 def changed(saved: Mapping[str, Any], given: Mapping[str, Any], where: str = "") -> list[str]:

@@ -5,9 +5,10 @@ and continued there if it was stopped. Knows nothing of what a source does, or o
 Source: design section 2 (an adapter source is prepared once, amortised over users).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
 import torch
@@ -18,6 +19,8 @@ from tailorlm.adapters.peft_config import read_config
 from tailorlm.adapters.peft_files import load_peft
 from tailorlm.assembly import build, checkpoints, runs
 from tailorlm.assembly.anchors import start_of
+from tailorlm.assembly.datasets import pools
+from tailorlm.assembly.population import Group
 from tailorlm.assembly.remembered import Fitted, Remembered
 from tailorlm.assembly.spent import nothing, spending, spent
 from tailorlm.assembly.wanted import Wanted, standard
@@ -25,6 +28,7 @@ from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, User
 from tailorlm.methods.source import AdapterSource, Bench, Roster
 from tailorlm.plugins import find
+from tailorlm.training.examples import Pools
 
 FOLDER = "sources"
 
@@ -40,9 +44,15 @@ class Prepared:
 class Sources:
     """Makes what is wanted, once. A source that could not be prepared fails the same way each time."""
 
-    def __init__(self, built: build.Built, folder: Path, tasks: Sequence[str], resume: bool) -> None:
-        """`tasks`: those that users are enrolled for where a source begins at another one's adapters of users."""
-        self.built, self.folder, self.tasks, self.resume = built, folder, tasks, resume
+    def __init__(
+        self, built: build.Built, folder: Path, tasks: Sequence[str], resume: bool,
+        groups: Mapping[str, Group] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
+        """`tasks`: those that users are enrolled for where a source begins at another one's adapters of users.
+
+        `groups`: by file, the users of sources that are not trained on the recipe's own.
+        """
+        self.built, self.folder, self.tasks, self.resume, self.groups = built, folder, tasks, resume, groups
         self._made: dict[str, Prepared | Exception] = {}
 
     def prepared(self, wanted: Wanted) -> Prepared:
@@ -70,7 +80,7 @@ class Sources:
 
     def _prepare(self, wanted: Wanted) -> Prepared:
         profile = Fitted(self.built.bench.profile)
-        bench = replace(self.built.bench, profile=profile)
+        bench = replace(self.built.bench, profile=profile, pools=self._pools(wanted))
         before = None if wanted.start is None else self.prepared(wanted.start).source
         source = self._trained(wanted, bench, before) or self._fresh(wanted, bench, before)
         profile.facets = getattr(source, "facets", ())
@@ -95,18 +105,28 @@ class Sources:
     def _fresh(self, wanted: Wanted, bench: Bench, before: AdapterSource | None) -> AdapterSource:
         """Any other source, in a folder whose name says what it is."""
         folder = self.folder / FOLDER / f"{wanted.adapter}-{wanted.key}"
-        begins = None if before is None else start_of(before, self.tasks)
+        begins, people = None if before is None else start_of(before, self.tasks), self._group(wanted)
         source: AdapterSource = find("methods", wanted.adapter).Source(bench, wanted.settings, begins)
         ready = self.built.bench.profile
         more = (lambda: ready.spared) if isinstance(ready, Remembered) else nothing
         try:
             with spending(self._costs(wanted), more):
-                source.prepare(self.built.users, folder, folder.exists(), self.built.held)
+                source.prepare(people.train, folder, folder.exists(), people.held)
         except BaseException:
             if source.injector is not None:
                 source.injector.clear()  # what training had put into the model would answer for others
             raise
         return source
+
+    def _group(self, wanted: Wanted) -> Group:
+        """Whom the source is trained on."""
+        return self.groups[wanted.train] if wanted.train else Group(self.built.users, self.built.held)
+
+    def _pools(self, wanted: Wanted) -> Pools:
+        """The items of these users, where pairs need negatives: never those of another source's users."""
+        if not wanted.train:
+            return self.built.bench.pools
+        return pools(self.groups[wanted.train].train)
 
     def _standard(self, wanted: Wanted, adapter: str) -> bool:
         return wanted.key == standard(self.built.recipe, adapter).key

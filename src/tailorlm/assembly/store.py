@@ -35,6 +35,7 @@ class UserStore:
 
     def __init__(self, directory: Path | None = None) -> None:
         """`directory` is where the nameless file lies; the system's own by default."""
+        self.directory = directory
         self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 (open as long as the store is)
         self.close = weakref.finalize(self, self._file.close)
         """Gives the disk space back; also done when nobody has the store any more."""

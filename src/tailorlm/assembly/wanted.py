@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 from tailorlm.assembly.compared import Compared, compared, nearest
-from tailorlm.assembly.recipes import Recipe, plain, seeded
+from tailorlm.assembly.recipes import Recipe, plain, seeded, trained_on
 from tailorlm.assembly.splitting import asked
 from tailorlm.assembly.variants import over
 from tailorlm.methods.source import Needs
@@ -25,16 +25,21 @@ NOTHING = "base"
 
 @dataclass(frozen=True)
 class Wanted:
-    """A source by name, with its `Settings`, and the one whose adapters it begins at."""
+    """A source by name, with its `Settings`, and the one whose adapters it begins at.
+
+    `train`: the file below data.root whose users it is trained on; "" is data.train.
+    """
 
     adapter: str
     settings: Any
     start: "Wanted | None" = None
+    train: str = ""
 
     def about(self) -> dict[str, Any]:
         """All that decides what the source is, as plain values."""
         begins = {} if self.start is None else {"start": self.start.about()}
-        return {"adapter": self.adapter, "settings": plain(self.settings), **begins}
+        people = {"train": self.train} if self.train else {}
+        return {"adapter": self.adapter, "settings": plain(self.settings), **begins, **people}
 
     @property
     def key(self) -> str:
@@ -90,7 +95,8 @@ def _wanted(recipe: Recipe, row: Compared, rows: Rows, path: tuple[str, ...], by
     table = over(recipe.methods.get(row.adapter, {}), row.settings)
     cls = find("methods", row.adapter).Settings
     settings = filled(cls, seeded(cls, table, recipe.seed), f"methods.{row.adapter}")
-    return Wanted(row.adapter, moved(settings, by), _start(recipe, row, rows, path, by))
+    begins = _start(recipe, row, rows, path, by)
+    return Wanted(row.adapter, moved(settings, by), begins, trained_on(recipe.data, row))
 
 
 def _start(recipe: Recipe, row: Compared, rows: Rows, path: tuple[str, ...], by: int) -> Wanted | None:

@@ -103,7 +103,7 @@ def prepared(recipe: Recipe, folder: Path, resume: bool) -> Work:
     if not resume:
         runner_norms.clear(folder)
     tasks = sorted({task for store in users.splits.values() for task in store.asked}, key=str)
-    sources = Sources(built, folder, [task for task in tasks if task is not None], resume)
+    sources = Sources(built, folder, [task for task in tasks if task is not None], resume, users.groups)
     desk = Desk(
         built.bench,
         profile,
@@ -119,8 +119,16 @@ def prepared(recipe: Recipe, folder: Path, resume: bool) -> Work:
 
 
 def texts(users: Population) -> dict[str, str]:
-    """The profile texts that came with training users."""
-    return {user.id: user.profile for side in (users.train, users.held) for user in side if user.profile is not None}
+    """The profile texts that came with training users. ValueError where users of one id have different ones."""
+    found: dict[str, str | None] = {}
+    sides = (users.train, users.held, *(side for one in users.groups.values() for side in (one.train, one.held)))
+    for user in (user for side in sides for user in side):
+        if found.setdefault(user.id, user.profile) != user.profile:
+            raise ValueError(
+                f"user {user.id!a} is in two groups of training users ([data] train and groups), with different "
+                "profiles: one person has one, and different people have different ids"
+            )
+    return {id: text for id, text in found.items() if text is not None}
 
 
 def answer(work: Work, judge: Judging | None = None) -> None:
@@ -144,8 +152,12 @@ def summed_up(work: Work, found: Mapping[str, Mapping[str, Found]]) -> dict[str,
     once = {name: work.sources.seconds(source) for name, source in used.items()}
     made = results(work.plan, found, once, recipe.eval.resamples, recipe.seed)
     made["users"]["train"] = len(train) + len(work.population.held)
+    groups = {path: len(one.train) + len(one.held) for path, one in work.population.groups.items()}
     return {
         **made,
+        "trained_on": {
+            name: {"file": source.train, "users": groups[source.train]} for name, source in used.items() if source.train
+        },
         "needs": {name: asdict(needs(source)) for name, source in used.items()},
         "gradient_norms": runner_norms.gradient_norms(work.folder, work.plan),
         "profiles_not_used_in_whole": len(work.sources.notes()),

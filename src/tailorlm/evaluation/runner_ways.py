@@ -57,9 +57,11 @@ def grouped(recipe: Recipe, seed: int) -> Mapping[tuple[str, str, int], list[Com
 def about(recipe: Recipe, row: Compared, source: Wanted, seed: int) -> dict[str, Any]:
     """All that decides a method's answers: rows of other settings are never taken for them."""
     encoder, base = plain(recipe.encoder), plain(recipe.base)
+    data = plain(recipe.data)
+    del data["groups"]  # the source says whom it is trained on: another row's group changes no answer of this one
     return {
         "source": source.about(), "context": row.context, "contexts": plain(context_settings(recipe, row)),
-        "control": row.control, "seed": seed, "max_tokens": row.max_tokens or recipe.max_tokens, "data": plain(recipe.data),
+        "control": row.control, "seed": seed, "max_tokens": row.max_tokens or recipe.max_tokens, "data": data,
         "tasks": plain(recipe.tasks), "profile": plain(recipe.profile),
         "encoder": {name: encoder[name] for name in encoder if name != "cache"},
         "base": {name: base[name] for name in base if name != "device"}, "batch": recipe.eval.batch,

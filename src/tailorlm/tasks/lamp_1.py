@@ -114,4 +114,5 @@ TASK = Task(
     score=matches,
     max_new_tokens=8,
     retrieval=Retrieval(query, document, shown),
+    others=True,
 )

@@ -43,6 +43,7 @@ class Task:
     metrics(predictions, targets) -> named numbers over N rows.
     score(predictions, targets) -> a number in 0..1 a row (N), higher is better: for averages and intervals.
     retrieval: what of inputs and items is searched with, searched in and shown.
+    others: whether pairs of plain items take negatives from other users' items (`pair` raises ValueError without them).
     """
 
     name: str
@@ -54,6 +55,7 @@ class Task:
     score: Callable[[Sequence[str], Sequence[str]], list[float]]
     max_new_tokens: int
     retrieval: Retrieval = WHOLE
+    others: bool = False
 
 
 def after(marker: str, task: str) -> Callable[[str], Prompt]:
