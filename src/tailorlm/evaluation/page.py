@@ -13,7 +13,6 @@ from tailorlm.evaluation.grids import Grid, html
 from tailorlm.evaluation.markup import Markup, element, joined
 from tailorlm.evaluation.names import split_name
 from tailorlm.evaluation.report_apart import remarks
-from tailorlm.evaluation.report_averages import COMPOSITE
 from tailorlm.evaluation.report_content import Content
 from tailorlm.evaluation.report_difference import runs_table
 from tailorlm.evaluation.report_figures import markup, missing
@@ -27,7 +26,7 @@ Examples = Sequence[tuple[str, str, Sequence[Row]]]
 
 def page(content: Content, examples: Examples, private: bool = True) -> str:
     """The whole page as HTML; `private`: with what may name users (reasons of failures, `examples`)."""
-    seen = (opening(content), scores(content), charts(content), gains(content), care(content, private))
+    seen = (opening(content), scores(content), charts(content), gains(content), judge(content), care(content, private))
     figures = (style(content), papers(content), cost(content))
     behind = (side_by_side(examples if private else ()), metrics(content), training(content), origin(content))
     frame = files("tailorlm.evaluation").joinpath("page.html").read_text(encoding="utf-8")
@@ -47,15 +46,10 @@ def opening(content: Content) -> Markup:
 
 def scores(content: Content) -> Markup:
     """The score tables, the papers' averages, and what each row is."""
-    results, composite = content.results, element("p", wording.COMPOSITE) if has_composite(content) else None
+    results, composite = content.results, element("p", wording.COMPOSITE) if content.composite else None
     said = element("p", wording.scale(results))
     return section("scores", "How good the answers are", said, *map(html, content.scores),
                    sections.what_rows_are(results), *map(html, content.averages), composite)  # fmt: skip
-
-
-def has_composite(content: Content) -> bool:
-    """Whether a table has PRISP's composite."""
-    return any(COMPOSITE in grid.heads for grid in content.averages)
 
 
 def charts(content: Content) -> Markup:
@@ -83,6 +77,14 @@ def gains(content: Content) -> Markup | None:
     if not content.significance and not content.differences:
         return None
     return section("gains", "What is gained", note, *map(html, content.significance), rest)
+
+
+def judge(content: Content) -> Markup | None:
+    """What a language model says of the answers."""
+    if not content.judged:
+        return None
+    said = element("p", wording.judged(content.results))
+    return section("judge", "What a judge says", said, *map(html, content.judged))
 
 
 def care(content: Content, private: bool) -> Markup | None:

@@ -76,12 +76,14 @@ def served(runs: Sequence[Run], run: Run) -> int | None:
 def remarks(runs: Sequence[Run]) -> list[str]:
     """What else sets runs apart, in sentences: base models, machines, users of whom only some were asked."""
     bases = said_by(runs, [base_of(run) for run in runs])
+    judges = said_by(runs, [str(run.results.judge.get("version", "")) for run in runs])
     machines = said_by(runs, [str(run.results.provenance.get("machine", "")) for run in runs])
     few = [f"{run.name} asked {count} of the users only" for run in runs if (count := served(runs, run)) is not None]
     unknown = [run.name for run in runs if not run.marks.asked]
     return [
         *([f"The base models differ: {bases}. A difference between rows of two runs is the model's too."] if bases
           else []),
+        *([f"The judges differ: {judges}. What one says does not compare with what another says."] if judges else []),
         *([f"The machines differ: {machines}. Their seconds and bytes do not compare."] if machines else []),
         *([f"{'; '.join(few)}: such rows say so, and are not ranked."] if few else []),
         *([f"No rows or answers are kept of {', '.join(unknown)}: whether the same users were asked cannot be told."]

@@ -6,8 +6,9 @@ Knows nothing of how either looks.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tailorlm.evaluation import tables, tables_costs
+from tailorlm.evaluation import tables, tables_costs, tables_judge
 from tailorlm.evaluation.grids import Grid
+from tailorlm.evaluation.report_averages import COMPOSITE
 from tailorlm.evaluation.report_figures import Shown, shown
 from tailorlm.evaluation.report_merge import Board, board
 from tailorlm.evaluation.report_run import Run
@@ -27,12 +28,18 @@ class Content:
     differences: tuple[Grid, ...]
     needs: Grid | None
     harm: Grid | None
+    judged: tuple[Grid, ...]
     figures: tuple[Shown, ...]
 
     @property
     def results(self) -> Results:
         """All runs' results together."""
         return self.board.results
+
+    @property
+    def composite(self) -> bool:
+        """Whether a table has PRISP's composite."""
+        return any(COMPOSITE in grid.heads for grid in self.averages)
 
 
 def content(runs: Sequence[Run], wanted: str | None = None) -> Content:
@@ -47,7 +54,8 @@ def content(runs: Sequence[Run], wanted: str | None = None) -> Content:
         averages=tuple(one for split in results.splits() if (one := tables.average_table(results, split)) is not None),
         significance=significance,
         differences=tuple(tables.difference_tables(results, base if significance else None)),
-        needs=tables_costs.needs_table(results), harm=tables_costs.harm_table(results), figures=tuple(shown(whole)),
+        needs=tables_costs.needs_table(results), harm=tables_costs.harm_table(results),
+        judged=tuple(tables_judge.judge_tables(results)), figures=tuple(shown(whole)),
     )  # fmt: skip
 
 

@@ -34,7 +34,9 @@ def text(content: Content) -> str:
         *targets(results),
         *section("How good the answers are", [*content.scores, *content.averages], plain(wording.scale(results))),
         *notes(results),
+        *([plain(wording.COMPOSITE), ""] if content.composite else []),
         *section("What is gained", [*content.significance, *content.differences], tested),
+        *section("What a judge says", content.judged, plain(wording.judged(results)) if content.judged else ""),
         *section(
             "What it needs, and for whom it is worse",
             [one for one in (content.needs, content.harm) if one],

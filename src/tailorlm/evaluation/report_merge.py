@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from tailorlm.evaluation.names import OF_RUN
-from tailorlm.evaluation.report_apart import base_of, check, places, same_people, served
+from tailorlm.evaluation.report_apart import base_of, check, places, said_by, same_people, served
 from tailorlm.evaluation.report_marks import Key
 from tailorlm.evaluation.report_run import Run
 from tailorlm.evaluation.results import OBJECTS, Results
@@ -84,6 +84,8 @@ def merged(runs: Sequence[Run], named: Mapping[tuple[str, str], str]) -> Results
             found.append(renamed(name, getattr(run.results, name), own))
     whole: dict[str, Any] = {name: together(found) for name, found in parts.items()}
     whole["users"] = numbers(runs, named, parts["users"])
+    if said_by(runs, [str(run.results.judge.get("version", "")) for run in runs]):
+        whole["judge"]["version"] = ""
     whole["targets"] = [target | {"what": f"{run.name}: {target['what']}"} for run in runs for target in each(run)]
     return averaged(Results(provenance={}, **whole), [run.results for run in runs])
 
@@ -97,6 +99,10 @@ def renamed(part: str, found: Mapping[str, Any], own: Mapping[str, str]) -> dict
     """A part of a run's results under the rows' names, wherever methods stand in it."""
     if part == "timing":
         return {key: renamed(PAIRS.get(key, key), found[key], own) for key in TIMES if key in found}
+    if part == "judge":
+        return (
+            {"version": found.get("version"), "methods": renamed("", found.get("methods") or {}, own)} if found else {}
+        )
     if part == "same_users":  # of each run's own few users
         return {}
     if part == "differences":

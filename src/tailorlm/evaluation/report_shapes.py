@@ -105,6 +105,12 @@ def timing(value: Any, where: str) -> None:
         TIMES.get(name, maybe(number))(one, f"{where}.{name}")
 
 
+def judgements(value: Any, where: str) -> None:
+    """Whose judgement it is, and by method, split and task numbers."""
+    by_name(anything)(value, where)
+    by_name(by_name(by_name(by_name(number))))(value.get("methods") or {}, f"{where}.methods")
+
+
 TIMES: dict[str, Check] = {
     "seconds": by_name(number), "methods": by_name(by_name(by_name(maybe(number)))),
     "cumulative": by_name(many(many(number, 2))), "break_even": by_name(maybe(count)),
@@ -118,6 +124,7 @@ SHAPES: dict[str, Check] = {
     "harmed": by_name(by_name(score)),
     "drift": by_name(number),
     "timing": timing,
+    "judge": judgements,
     "users": by_name(count),
     "needs": by_name(by_name(flag)),
     "failures": by_name(by_name(with_fields(rows=count, failed=count, reasons=by_name(count)))),

@@ -17,7 +17,16 @@ from tailorlm.evaluation.report_apart import places
 from tailorlm.evaluation.report_marks import Made, digest
 from tailorlm.evaluation.report_run import Run
 
-ASIDE = ("seed", "*.seed", "batch", "users_at_once", "base.device", "encoder.cache", "data.on_error")
+ASIDE = (
+    "seed",
+    "*.seed",
+    "batch",
+    "users_at_once",
+    "base.device",
+    "encoder.cache",
+    "data.on_error",
+    "*.gradient_norms",
+)
 """Settings that make no other method."""
 Flat = Mapping[str, Any]
 Swept = Callable[[Run, Flat], tuple[Any, Sequence[str]] | None]

@@ -23,7 +23,8 @@ class Results:
 
     `users` are numbers of users by split, of `train`, and of methods that served some of a split only.
     `made[method]` is (source, context), where the rows say it. `gradient_norms[method]` is a list of steps, each a
-    list of layers: the norm of B's gradient, mean over users.
+    list of layers: the norm of B's gradient, mean over users. `judge` has the `version` of who judges, and
+    `methods[name][split][task]` with `mean` (1 to 5), `low`, `high`, and numbers of answers.
     """
 
     methods: Mapping[str, Mapping[str, Scores]]
@@ -42,6 +43,7 @@ class Results:
     targets: list[Mapping[str, Any]]
     provenance: Mapping[str, Any]
     made: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    judge: Mapping[str, Any] = field(default_factory=dict)
 
     def splits(self) -> list[str]:
         """The splits that any method has: `random` first, then `ood`, then others by name."""
@@ -123,6 +125,6 @@ def parse(raw: Any, where: str = "results") -> Results:
 PROVENANCE = ("commit", "seed", "seeds", "limit", "dtype", "machine", "versions")
 OBJECTS = (
     "intervals", "differences", "attributes", "same_users", "harmed", "drift", "timing", "users", "needs", "failures",
-    "gradient_norms", "curves",
+    "gradient_norms", "curves", "judge",
 )  # fmt: skip
 KINDS: dict[str, type[Any]] = {name: dict for name in OBJECTS} | {"targets": list}

@@ -72,6 +72,16 @@ def tested(against: str) -> str:
     )
 
 
+def judged(results: Results) -> str:
+    """Whose judgement it is: a version is a digest of the words it was asked in, and the model's name."""
+    version = str(results.judge.get("version") or "")
+    who = f" ({version.split(':', 2)[-1]})" if version else ""
+    return (
+        f"A language model{who} was shown each answer beside the user's own, and gave it from 1 to 5. Answers "
+        "without a judgement are in no mean."
+    )
+
+
 def care(heads: Sequence[str]) -> str:
     """What the columns of the table of harm mean, of those that are there."""
     return " ".join(said for part, said in CARE.items() if any(part in head for head in heads))

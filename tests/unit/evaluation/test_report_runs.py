@@ -317,3 +317,33 @@ def test_somebody_elses_markdown_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is there and no report"):
         report([run], tmp_path / "page.html")
     assert (tmp_path / "page.md").read_text() == "mine" and not (tmp_path / "page.html").exists()
+
+
+def judged(**means: dict[str, float]) -> dict[str, Any]:
+    counts = {"judged": 40, "unparsable": 2, "failed": 0}
+    return {"version": "gpt-x, rubric 1", "reasons": {}, "methods": {
+        name: {"random": {"lamp_2m": {**found, **counts}}} for name, found in means.items()
+    }}  # fmt: skip
+
+
+def test_the_judge_has_a_table_with_intervals_and_what_is_not_judged(tmp_path: Path) -> None:
+    said = judged(base={"mean": 2.0, "low": 1.8, "high": 2.2}, p2p={"mean": 3.456, "low": 3.1, "high": 3.9}, rag={})
+    run = one(tmp_path / "a", Fake("base", 0.3), Fake("p2p", 0.5, "p2p"), Fake("rag", 0.4), extra={"judge": said})
+    (table,) = read([run]).judged
+    assert table.heads == ("Method", "LaMP-2M, movie tags", "Not judged")
+    assert rows_of(table) == {
+        "Base model": (Cell("2.00", "1.80 to 2.20", "2nd"), Cell("2 unparsable")),
+        "P2P": (Cell("3.46", "3.10 to 3.90", "best"), Cell("2 unparsable")), "RAG": (Cell(), Cell("2 unparsable")),
+    }  # fmt: skip
+    both, text, _ = page(tmp_path, [run])
+    assert "gpt-x, rubric 1" in both and "What a judge says" in text
+
+
+def test_several_runs_have_their_judgements_in_one_table_and_other_judges_are_said(tmp_path: Path) -> None:
+    runs = [one(tmp_path / "a", Fake("base", 0.3), extra={"judge": judged(base={"mean": 2.0})}),
+            one(tmp_path / "b", Fake("p2p", 0.5, "p2p"),
+                extra={"judge": judged(p2p={"mean": 3.0}) | {"version": "another"}})]  # fmt: skip
+    (table,) = read(runs).judged
+    assert [row.cells[0].text for row in table.rows] == ["2.00", "3.00"]
+    assert any("The judges differ: gpt-x, rubric 1 (a); another (b)" in said for said in remarks(read_runs(runs)))
+    assert not any(row.cells[0].rank for row in table.rows)

@@ -42,7 +42,7 @@ FIGURE = Figure(
     title="Gradients by layer",
     source="PRISP figure 9",
     about="How strongly each layer is trained: the norm of the gradient of B, the mean over users.",
-    wants="a run whose results.json has `gradient_norms`: `tailor eval` keeps them of methods that train B for each "
-    "user, such as `prisp` with and without its bridge",
+    wants="a run of a method that trains B for each user and keeps them: `tailor eval recipes/paper/prisp.toml "
+    "--set show=table_5 --set methods.prisp.gradient_norms=true`",
     plots=plots,
 )
