@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tailorlm.evaluation.names import OF_RUN, foremost, split_name, task_name
-from tailorlm.evaluation.plots import FAINT, Axis, Line, Lines, Plot, Point, plainly
+from tailorlm.evaluation.plots import FAINT, Axis, Line, Lines, Plot, Point, plainly, written
 from tailorlm.evaluation.report_averages import kinds
 from tailorlm.evaluation.report_merge import Board
 from tailorlm.evaluation.report_significance import drawn_ends
@@ -19,7 +19,7 @@ from tailorlm.plugins import find, names
 
 PACKAGE, LINES = "evaluation.figures", 8
 """Lines of a picture at most that have names: more cannot be told apart."""
-SCORE = Axis("score, 0 to 100", lambda value: f"{value:.1f}".replace("-", "\N{MINUS SIGN}"), plainly)
+SCORE = Axis("score, 0 to 100", lambda value: written(f"{value:.1f}"), plainly)
 
 
 @dataclass(frozen=True, slots=True)

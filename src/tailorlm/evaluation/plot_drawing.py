@@ -89,7 +89,7 @@ def frame(across: Scale, up: Scale) -> Markup:
     right, spots = WIDTH - RIGHT, [(across.place(value), text) for value, text in across.ticks]
     every = next(step for step in count(1) if fits(spots[::step]))
     return joined(
-        *(element("line", x1=x, x2=x, y1=TOP, y2=BOTTOM, class_="grid") for x, _ in spots),
+        *(element("line", x1=x, x2=x, y1=TOP, y2=BOTTOM, class_="grid") for x, _ in spots[::every]),
         *(element("line", x1=LEFT, x2=right, y1=up.place(value), y2=up.place(value), class_="grid")
           for value, _ in up.ticks),
         *(words(x, BOTTOM + 14, text, "tick", "middle") for x, text in spots[::every]),
@@ -147,15 +147,17 @@ def pointed(mark: tuple[float, float, str], across: Scale, up: Scale) -> Markup:
 
 
 def names(found: Sequence[Line], styles: Sequence[int], top: float) -> tuple[float, Markup]:
-    """The legend, in two columns where names are short, and where it ends."""
+    """The legend, in two columns where names are short, and where it ends; a long name goes on in the next line."""
     columns = 2 if len(found) > 2 and all(len(line.name) <= LONGEST for line in found) else 1
-    keys = []
+    keys, y = [], top
     for number, (line, style) in enumerate(zip(found, styles, strict=True)):
-        x, y = number % columns * (WIDTH / 2), top + ROW * (number // columns)
+        x, told = number % columns * (WIDTH / 2), wrap(line.name, WIDEST) or [""]
         stroke = element("line", x1=x, x2=x + 26, y1=y, y2=y, class_=f"curve {coloured(style)} d{style % 5}")
-        keys.append(joined(stroke if len(line.points) > 1 else None, shape(x + 13, y, style),
-                           words(x + 33, y + 4, line.name, f"label {line.kind}")))  # fmt: skip
-    return top + ROW * -(-len(found) // columns) - 4, joined(*keys)
+        keys += [stroke if len(line.points) > 1 else None, shape(x + 13, y, style)]
+        keys += [words(x + 33, y + 4 + 15 * place, part, f"label {line.kind}") for place, part in enumerate(told)]
+        last = number % columns == columns - 1 or number == len(found) - 1
+        y += ROW + 15 * (len(told) - 1) if last else 0.0
+    return y - 4, joined(*keys)
 
 
 def about(plot: Plot) -> str:

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from tailorlm.evaluation.plots import Axis
 
 SIZES = (1.0, 2.0, 2.5, 5.0, 10.0)
-MOST = 6
-"""Ticks of a logarithmic axis at most."""
+MOST, MOST_DIGITS = 6, 9
+"""Ticks of a logarithmic axis at most, and digits after a point."""
+
+NEAR, TINY = 1e-9, 1e-200
+"""Values that are nearer to each other than this share of them, or than this, are one value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,16 @@ def scale(axis: Axis, values: Sequence[float], start: float, end: float, zero: b
         held = [*values, 0.0] if zero else values
         ticks = list(axis.texts) if axis.scale == "steps" else rounds(min(held), max(held))
         low, high = ticks[0], ticks[-1]
-    return Scale(axis, low, high, tuple((tick, axis.tick(tick)) for tick in ticks), start, end)
+    return Scale(axis, low, high, tuple(zip(ticks, texts(axis, ticks), strict=True)), start, end)
+
+
+def texts(axis: Axis, ticks: Sequence[float]) -> list[str]:
+    """What stands at the ticks: of numbers so near each other that they read alike, as many digits as it takes."""
+    told = [axis.tick(tick) for tick in ticks]
+    if len(set(told)) == len(told) or not all(text.replace(".", "").isdigit() for text in told):
+        return told
+    found = ([f"{tick:.{digits}f}" for tick in ticks] for digits in range(MOST_DIGITS))
+    return next((one for one in found if len(set(one)) == len(one)), told)
 
 
 def within(axis: Axis, low: float, high: float) -> list[float]:
@@ -64,10 +76,10 @@ def within(axis: Axis, low: float, high: float) -> list[float]:
 
 def rounds(low: float, high: float) -> list[float]:
     """Three to seven round values around low..high, evenly apart."""
-    if low == high:
-        low, high = (low - 0.5, high + 0.5) if low else (0.0, 1.0)
+    if high - low <= max(NEAR * max(abs(low), abs(high)), TINY):
+        low, high = (low - abs(low) / 100, high + abs(high) / 100) if abs(low) > TINY else (0.0, 1.0)
     rough = (high - low) / 4
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * size for size in SIZES if power * size >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(step * count, 12) for count in range(first, last + 1)]
+    return [float(f"{step * count:.12g}") for count in range(first, last + 1)]

@@ -13,6 +13,7 @@ WIDEST, WHISKERS = 12, 5
 """Columns of a table of numbers at most, and lines at most whose intervals can be drawn beside each other."""
 FAINT = "faint"
 """The kind of a line that stands behind the others, without a name."""
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 Table = tuple[list[str], list[list[str]]]
 """Heads, and rows with a cell a head; what follows a line's end in a cell stands small below it."""
 
@@ -28,14 +29,15 @@ def exactly(value: float) -> str:
 
 
 def written(text: str) -> str:
-    """A formatted number with a true minus, and a power of ten in words where it has one."""
+    """A formatted number with a true minus, and its power of ten, where it has one, raised."""
     number, _, power = text.partition("e")
-    return f"{number}{f'·10^{int(power)}' if power else ''}".replace("-", "\N{MINUS SIGN}")
+    raised = f"·10{str(int(power)).translate(RAISED)}" if power else ""
+    return number.replace("-", "\N{MINUS SIGN}") + raised
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """`told` writes a value, `ticked` (or `told`) one at which a tick stands.
+    """`told` writes a value, `ticked` one at which a tick stands (`told` again, or fewer digits of a mere number).
 
     `steps`: values stand evenly apart in the order of `texts`, which names them.
 
@@ -60,7 +62,7 @@ class Axis:
 
     def tick(self, value: float) -> str:
         """What stands at a tick."""
-        return self.texts.get(value) or (self.ticked or self.told)(value)
+        return self.texts.get(value) or (self.ticked or (plainly if self.told is exactly else self.told))(value)
 
 
 @dataclass(frozen=True, slots=True)

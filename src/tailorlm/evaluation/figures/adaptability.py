@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 
 from tailorlm.evaluation.figure import Figure
 from tailorlm.evaluation.names import TASKS, split_name, task_name
-from tailorlm.evaluation.plots import Axis, Bars, Named
+from tailorlm.evaluation.plots import Axis, Bars, Named, written
 from tailorlm.evaluation.report_marks import Made
 from tailorlm.evaluation.report_merge import Board
 from tailorlm.evaluation.report_sweep import Member, Series, flattened, setting, source_name, sweep
 from tailorlm.evaluation.results import Scores
 from tailorlm.metrics.averages import KINDS, adaptability, composite, kind_of
 
-SHARE = Axis("% of the score with the task's own users", lambda value: f"{value:.0f}%")
+SHARE = Axis("% of the score with the task's own users", lambda value: written(f"{value:.0f}") + "%")
 
 
 def plots(board: Board) -> list[Bars]:

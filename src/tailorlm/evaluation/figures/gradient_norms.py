@@ -9,10 +9,10 @@ from statistics import fmean
 from tailorlm.evaluation.curves import binned
 from tailorlm.evaluation.figure import Figure
 from tailorlm.evaluation.names import in_order, method_kind, method_name
-from tailorlm.evaluation.plots import Axis, Line, Lines, Point, exactly, plainly
+from tailorlm.evaluation.plots import Axis, Line, Lines, Point
 from tailorlm.evaluation.report_merge import Board
 
-NORM, WHOLE = Axis("norm of the gradient of B", exactly, plainly), "{:g}".format
+NORM, WHOLE = Axis("norm of the gradient of B"), "{:g}".format
 
 
 def plots(board: Board) -> list[Lines]:
