@@ -10,6 +10,7 @@ from typing import Any
 from tailorlm.commands.places import new_file
 from tailorlm.commands.result import Result, counted
 from tailorlm.evaluation.report import Report, report, table_lines
+from tailorlm.evaluation.report_apart import remarks
 from tailorlm.evaluation.report_figures import missing
 
 PAGE = "report.html"
@@ -21,13 +22,15 @@ def run(folders: Sequence[Path], out: Path | None, against: str | None, share: b
         raise ValueError(f"{counted(len(folders), 'run')}: say with --out FILE.html where the page goes")
     made = report(folders, folders[0] / PAGE if out is None else new_file(out), against, share)
     drawn = [one.figure.title for one in made.content.figures if one.plots]
+    apart = remarks(made.content.board.runs) if len(folders) > 1 else []
     lines = [
         *table_lines(made.content.results),
         "",
+        *apart,
         f"figures: {', '.join(drawn) or 'none'}; the page says what would make the others",
         f"{made.html}, {made.markdown}{'' if share else ' (with texts of users: --share leaves them out)'}",
     ]
-    return Result(found(made, drawn), lines)
+    return Result(found(made, drawn) | {"remarks": apart}, lines)
 
 
 def found(made: Report, drawn: Sequence[str]) -> dict[str, Any]:
