@@ -171,7 +171,7 @@ def as_item(query: Example) -> Interaction | None:
     """The interaction whose training pair is this very query, or None where the task has no such form."""
     task = task_of(query.task)
     for said in (query.input, task.prompt(query.input).body):
-        item = Interaction(said, query.target or "", query.time, query.task)
+        item = Interaction(said, query.target or "", query.time, query.task, asked=True)
         if _pair(task, item) == (query.input, query.target):
             return item
     return None

@@ -3,7 +3,7 @@
 Knows nothing of files, models or tasks. Source: design section 2; P2P section 2 (H_u, x_u, y_u).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,12 +12,14 @@ class Interaction:
 
     `time` is seconds since 1970 (UTC); None means that the order of the file is the order.
     `task` is the name of a file in `tasks/` or of the user's own; None means the data has one task.
+    `asked`: a query of the data, answered, and no item of the history that the data give.
     """
 
     input: str
     output: str
     time: float | None = None
     task: str | None = None
+    asked: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from tailorlm.data.cuts import Cut
 from tailorlm.data.records import User
 from tailorlm.methods.source import Bench
 from tailorlm.training.examples import TrainingSet, training_set
+from tailorlm.training.passes import Passes
 from tailorlm.training.samplers import BatchSampler, Collated
 
 
@@ -50,6 +51,18 @@ def batches(
     )
     pad = bench.backbone.pad_id
     return Collated(sampler, lambda picked: collate([rows.rows[i] for i in picked], pad, [owners[i] for i in picked]))
+
+
+def passes(bench: Bench, rows: TrainingSet, settings: BatchSettings, seed: int) -> Collated[RowBatch]:
+    """An endless seeded stream in which every row comes once a pass, users x rows of them a batch, whoever's they are.
+
+    A batch's `index` is 0: one adapter for all.
+    """
+    pad = bench.backbone.pad_id
+    return Collated(
+        Passes(len(rows.rows), settings.users * settings.rows, seed),
+        lambda picked: collate([rows.rows[i] for i in picked], pad, [0] * len(picked)),
+    )
 
 
 def count_tokens(batch: RowBatch) -> int:

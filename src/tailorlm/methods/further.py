@@ -16,9 +16,10 @@ from tailorlm.adapters.lora import LoraSpace
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import User
 from tailorlm.data.splits_few_shot import task_rows
-from tailorlm.methods.batches import all_items
 from tailorlm.methods.bridge import raw
+from tailorlm.methods.own_items import ItemSettings
 from tailorlm.methods.source import Bench
+from tailorlm.methods.task_data import task_data
 from tailorlm.methods.tuning import Raw, row_loss
 from tailorlm.training.many import ManySettings, train_many
 from tailorlm.training.many_files import Saving
@@ -29,9 +30,10 @@ STATE = "anchor.pt"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSettings:
-    """`data`: 0 none, so many of the training users' items drawn by lot, or "all"."""
+    """`data`: 0 none, so many of the training users' items drawn by lot, or "all"; `items`: which, and how written."""
 
     data: int | Literal["all"] = 0
+    items: ItemSettings = field(default_factory=ItemSettings)
     epochs: int = 3
     batch: int = 6
     train: ManySettings = field(default_factory=lambda: ManySettings(learning_rate=1e-4))
@@ -51,9 +53,10 @@ def trained_further(
     saving = Saving(directory / STATE)
     if saving.path.exists() and not resume:
         raise ValueError(f"{directory} has a run already: resume it, or choose another directory")
-    rows = all_items(bench, users, seed)
-    wanted = set(task_rows([row.id for row in rows.rows], settings.data, seed))
-    picked = [number for number, row in enumerate(rows.rows) if row.id in wanted]
+    rows = task_data(bench, users, settings.items, seed)
+    ids = [row.id.removesuffix("+") for row in rows.rows]  # an item in two versions is drawn as one
+    wanted = set(task_rows(list(dict.fromkeys(ids)), settings.data, seed))
+    picked = [number for number, id in enumerate(ids) if id in wanted]
     plan = plan_epochs(["task"], [picked], epochs=settings.epochs, batch=settings.batch, seed=seed)
     injector = Injector(bench.backbone.model, space)
 

@@ -27,12 +27,14 @@ from tailorlm.tasks.task import Pair, Pool
 class ItemSettings:
     """Which of a user's items are trained on, and how they are written.
 
-    `items`: the newest so many that make a pair; 0 all. `context`: "none" writes each item plain, another context
-    (with `options`, its settings) twice: plain and with the context. `scope`: one adapter a user from all items, or
-    one for each task from the items of that task.
+    `items`: the newest so many that make a pair; 0 all. `asked`: answered queries only ([data] queries), no item of the
+    history beside them: a benchmark's task data. `context`: "none" writes each item plain, another context (with
+    `options`, its settings) twice: plain and with the context. `scope`: one adapter a user from all items, or one for
+    each task from the items of that task.
     """
 
     items: int = 0
+    asked: bool = False
     context: str = "none"
     options: Mapping[str, Any] = field(default_factory=dict)
     scope: Literal["all", "task"] = "all"
@@ -118,7 +120,7 @@ def _newest(
         item = owner.user.history[place]
         if settings.items and len(found) == settings.items:
             break
-        if keys[place] in seen or (owner.task is not None and bench.task_of(item.task).name != owner.task):
+        if keys[place] in seen or not _wanted(bench, owner, item, settings):
             continue
         dice = Random(f"{seed}/{owner.user.id}@{place}")
         first = place // 2 if settings.context != "none" and item.task in bench.pools else 0
@@ -127,6 +129,12 @@ def _newest(
         if pair is not None:
             found.append(_Chosen(number, place, pair))
     return found[::-1]
+
+
+def _wanted(bench: Bench, owner: Owner, item: Interaction, settings: ItemSettings) -> bool:
+    """Whether the item is of the owner's task, and a query where only queries are trained on."""
+    own = owner.task is None or bench.task_of(item.task).name == owner.task
+    return own and (item.asked or not settings.asked)
 
 
 def item_keys(history: Sequence[Interaction]) -> list[str]:
@@ -181,7 +189,8 @@ def _in_context(
 def _request(bench: Bench, people: Sequence[Owner], one: _Chosen) -> Request:
     owner, item = people[one.owner], _item(people, one)
     # Pairs with a pool take one of the newer half of what is before (_newest): what is shown must not hold the answer.
-    shown = one.place // 2 if item.task in bench.pools else one.place
+    # A query of the data is its own pair.
+    shown = one.place // 2 if item.task in bench.pools and not item.asked else one.place
     task, before = bench.task_of(item.task), owner.user.history[:shown]
     example = Example(f"{owner.user.id}@{one.place}", owner.user.id, item.task, *one.pair, item.time)
     tokenizer = bench.backbone.tokenizer

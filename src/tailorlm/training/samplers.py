@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tailorlm.training.passes import Passes
 from tailorlm.training.turns import Ints, Turns
 
 B = TypeVar("B")
@@ -121,7 +122,7 @@ class BatchSampler:
 class Collated(Generic[B]):
     """A sampler's batches made into what the objective takes; its state is the sampler's."""
 
-    def __init__(self, sampler: BatchSampler, collate: Callable[[Ints], B]) -> None:
+    def __init__(self, sampler: BatchSampler | Passes, collate: Callable[[Ints], B]) -> None:
         """`collate` turns example numbers (N,) into a batch, always the same one."""
         self._sampler, self._collate = sampler, collate
         self.state_dict, self.load_state_dict = sampler.state_dict, sampler.load_state_dict
