@@ -99,10 +99,12 @@ def _with_owner(name: str) -> str:
 
 def _encoder(settings: EncoderSettings, backbone: Backbone) -> Any:
     if settings.kind == "sentence":
-        return SentenceEncoder(settings.name, str(backbone.device), on_long=settings.on_long)
+        return SentenceEncoder(
+            settings.name, str(backbone.device), on_long=settings.on_long, instruction=settings.instruction
+        )
     return BaseStatesEncoder.of_model(
         backbone.model, backbone.tokenizer, f"base:{fingerprint(backbone)}",
-        pooling=settings.pooling, on_long=settings.on_long,
+        pooling=settings.pooling, on_long=settings.on_long, instruction=settings.instruction,
     )  # fmt: skip
 
 

