@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[2]
 WANTED = {
     ("p2p",): {"base", "rag", "pag", "mt_lora", "p2p", "oppu"},
     ("prisp", "show=prisp"): {"anchor", "prisp", "prisp+rag", "prisp+pag", "prisp+rag_pag"},
+    ("prisp", "show=figure_5"): {"task", "sharer", "prisp_sharer"},
+    ("prisp", "show=figure_9"): {"prisp", "no_bridge"},
     ("prisp", "show=sharers"): {
         "task", *(f"{name}{context}" for name in ("per_pcs", "prime") for context in ("", "+rag", "+pag", "+rag_pag"))
     },
@@ -38,6 +40,7 @@ def test_a_recipe_runs_from_users_to_report(chosen, tmp_path, monkeypatch):
     assert (tmp_path / "run" / "report.html").stat().st_size > 1000
     assert 'template = "' + paper + '"' in (tmp_path / "run" / "recipe.toml").read_text()
     assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
+    assert set(found["gradient_norms"]) == (WANTED[chosen] if "figure_9" in chosen[-1] else set())
     if paper == "p2p":  # the network asks in the words that it was trained on, wherever it is loaded
         bench = Tailor.from_pretrained(tmp_path / "run" / "checkpoint").bench
         assert bench.task_of("lamp_3").prompt(lamp_3.INSTRUCTION + "fine").head.startswith("# Instruction:")

@@ -1,10 +1,8 @@
-"""A bench from a recipe: the base model, its fingerprint, the encoder, the profiler.
+"""A bench from a recipe: the base model, the encoder, the profiler. Knows nothing of training.
 
-Knows nothing of training. A fingerprint says whether two loaded models are the same, wherever they came from.
 Source: design section 3 (another base or encoder is refused with expected and found).
 """
 
-import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from tailorlm.assembly import hub
 from tailorlm.assembly.profilers import Known, Profilers, make
 from tailorlm.assembly.recipes import BaseSettings, EncoderSettings, ProfileSettings
 from tailorlm.assembly.wordings import asked_as
+from tailorlm.backbone.fingerprint import fingerprint
 from tailorlm.backbone.generate import generate
 from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.model import Backbone, pick_device
@@ -24,8 +23,6 @@ from tailorlm.profiles.base_states import BaseStatesEncoder
 from tailorlm.profiles.cache import CachedEncoder
 from tailorlm.profiles.encode import MINILM, MINILM_PACKAGE, Encoder, SentenceEncoder
 from tailorlm.profiles.profile import Complete
-
-SAMPLED = 16
 
 
 def load_base(settings: BaseSettings) -> Backbone:
@@ -57,20 +54,6 @@ def check_device(name: str) -> None:
     there = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= there:
         raise ValueError(f"device {name}: torch finds {there} CUDA devices here; `tailor doctor` says what there is")
-
-
-@torch.no_grad()
-def fingerprint(backbone: Backbone) -> str:
-    """A digest of every weight's name, shape and some numbers (as bfloat16), and of the chat template.
-
-    The same for a model loaded in float32 and in bfloat16.
-    """
-    found = hashlib.sha256(f"{len(backbone.tokenizer)}{backbone.tokenizer.chat_template}".encode())
-    for name, weight in sorted(backbone.model.named_parameters()):
-        places = torch.linspace(0, weight.numel() - 1, SAMPLED, dtype=torch.float64).long().to(weight.device)
-        sample = weight.flatten()[places].to(torch.bfloat16).view(torch.int16).cpu()
-        found.update(f"{name}{tuple(weight.shape)}{sample.tolist()}".encode())
-    return found.hexdigest()[:32]
 
 
 def make_encoder(settings: EncoderSettings, backbone: Backbone) -> Encoder:

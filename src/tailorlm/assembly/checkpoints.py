@@ -15,9 +15,9 @@ import torch
 from tailorlm import recipe as toml
 from tailorlm.adapters.sites import Site
 from tailorlm.assembly import hub
-from tailorlm.assembly.benches import fingerprint
 from tailorlm.assembly.profilers import Known
 from tailorlm.assembly.recipes import EncoderSettings, ProfileSettings, TaskSettings, plain
+from tailorlm.backbone.fingerprint import fingerprint
 from tailorlm.backbone.model import Backbone
 from tailorlm.hypernet.checkpoint import from_pretrained, save_pretrained
 from tailorlm.hypernet.config import BadCheckpoint, Meta

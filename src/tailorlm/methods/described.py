@@ -4,8 +4,9 @@ Knows nothing of networks. Source: Text-to-LoRA section 3 (tasks with many descr
 told with one of its task's); reference section 2.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from tailorlm.backbone.rows import RowBatch
 from tailorlm.data.records import Interaction, User
 from tailorlm.methods.batches import BatchSettings, all_items, batches
 from tailorlm.methods.source import Bench
+from tailorlm.plugins import names
 from tailorlm.profiles.profile import Profile, Statement
 from tailorlm.tasks.task import Task
 from tailorlm.training.examples import TrainingSet
@@ -49,24 +51,37 @@ def lines(user: User) -> tuple[str, ...]:
     return tuple(line.strip() for line in (user.profile or "").splitlines() if line.strip())
 
 
-def named_tasks(users: Sequence[User], task_of: Callable[[str | None], Task]) -> list[DescribedTask]:
+def named_tasks(
+    users: Sequence[User], task_of: Callable[[str | None], Task], instead: Mapping[str, str] = MappingProxyType({})
+) -> list[DescribedTask]:
     """The tasks that users' items name, sorted: all users' items of a task are its examples.
 
-    The one description is the task's own. ValueError names a task without one; items without a task are `plain`'s.
+    The one description is the task's own, or the one in `instead`. ValueError names a task without one; items without
+    a task are `plain`'s.
     """
     items: dict[str, list[Interaction]] = {}
     for user in users:
         for item in user.history:
             items.setdefault(task_of(item.task).name, []).append(item)
-    return [DescribedTask(name, (description(task_of(name)),), tuple(items[name])) for name in sorted(items)]
+    said = {name: description(task_of(name), instead) for name in items}
+    return [DescribedTask(name, (said[name],), tuple(items[name])) for name in sorted(items)]
 
 
-def description(task: Task) -> str:
-    """What the task says it is. ValueError where it says nothing."""
-    text: str = getattr(task, "description", "")
+def description(task: Task, instead: Mapping[str, str] = MappingProxyType({})) -> str:
+    """What `instead` says of the task, or else the task itself. ValueError where it says nothing."""
+    text = instead.get(task.name, task.description)
     if not text.strip():
         raise ValueError(f"task {task.name!r} has no description (Task.description), from which its adapter is made")
     return text
+
+
+def check_names(descriptions: Mapping[str, str], asked: Sequence[str]) -> None:
+    """ValueError for a name that is neither a task's file nor one of the tasks that are asked."""
+    for name in descriptions:
+        if name not in (*asked, *names("tasks")):
+            raise ValueError(
+                f"descriptions has a task {name!a}, and there is no such task; asked: {', '.join(sorted(asked))}"
+            )
 
 
 def as_profiles(descriptions: Sequence[str]) -> list[Profile]:

@@ -5,10 +5,10 @@ unseen task needs its description and one forward pass. Knows nothing of evaluat
 which task. Source: Text-to-LoRA (Charakorn et al. 2025) through PRISP section 3.2; reference section 2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -36,32 +36,14 @@ from tailorlm.methods.reconstruction import (
     trained_adapters,
 )
 from tailorlm.methods.source import Bench, Needs, Roster, Start
+from tailorlm.methods.text_to_lora_network import CHECKPOINT, load, network_settings, save
+from tailorlm.methods.text_to_lora_network import NetSettings as NetSettings
 from tailorlm.profiles.table import Mode, VectorTable, build_table
 from tailorlm.training.loop import Evaluate, train
 from tailorlm.training.settings import TrainSettings
 
 NEEDS = Needs(task_data=True, other_users=False, user_training=False)
 Places = dict[tuple[str, str | None], int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetSettings:
-    """The network's shape. `pool` single is the paper's; facets reads the same one vector in whitened coordinates.
-
-    `head` additive has no trunk: B is linear in the whitened vector. ValueError for it with another pool.
-    """
-
-    pool: Literal["single", "facets"] = "single"
-    head: Literal["L", "M", "S", "additive"] = "L"
-    latent: int = 128
-    head_in: int = 512
-    unit_norm: bool = True
-    dropout: float = 0.05
-    components: int = 64
-
-    def __post_init__(self) -> None:
-        if self.head == "additive" and self.pool != "facets":
-            raise ValueError(f'net.pool is {self.pool!r}; head "additive" reads whitened vectors: expected "facets"')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +54,9 @@ class Settings:
             its profile the descriptions, a line each (docs/methods.md)
     goal    "sft" (end to end), or reconstruction of trained LoRAs by L1 on "z_score" entries or on "delta_w"
     loss    of end-to-end training; `targets`: how reconstruction's LoRAs are trained; `batch` serves both
+
+    `checkpoint`: a folder with a network that was trained before, instead of training one; `lora` and `net.pool` say
+    what it makes and reads. `descriptions`: what is said of a named task, by its name, instead of `Task.description`.
     """
 
     tasks: Literal["named", "users"] = "named"
@@ -82,13 +67,26 @@ class Settings:
     targets: TargetSettings = field(default_factory=TargetSettings)
     batch: BatchSettings = field(default_factory=BatchSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
+    checkpoint: str = ""
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """ValueError for a description that says nothing."""
+        for name, said in self.descriptions.items():
+            if not said.strip():
+                raise ValueError(f"descriptions has nothing for task {name!a}: expected a sentence")
 
 
 class Source:
     """`hypernet` is there after `prepare` (or `restore`); an adapter belongs to a description, users share it."""
 
     def __init__(self, bench: Bench, settings: Settings, start: Start | None = None) -> None:
-        """`start`: one LoRA (MT-LoRA) that network and targets begin at; None begins at the base."""
+        """`start`: one LoRA (MT-LoRA) that network and targets begin at; None begins at the base.
+
+        ValueError for one with a `checkpoint`, which is trained already.
+        """
+        if settings.checkpoint and start is not None:
+            raise ValueError(f"text_to_lora takes the network of {settings.checkpoint}, so it begins at nothing else")
         self.bench, self.settings, self.start = bench, settings, start
         self.space = settings.lora.space(bench.backbone)
         self.injector = Injector(bench.backbone.model, self.space)
@@ -102,15 +100,22 @@ class Source:
         self.hypernet = hypernet.to(self.bench.backbone.device).eval()
 
     def prepare(self, users: Sequence[User], directory: Path, resume: bool = False, held: Sequence[User] = ()) -> None:
-        """Train on the tasks of `users`; the tasks of `held` are evaluated meanwhile and never trained on."""
+        """Train on the tasks of `users`, and save the network in `directory`/checkpoint, or take the one in
+        `settings.checkpoint`. The tasks of `held` are evaluated meanwhile and never trained on.
+        """
+        if self.settings.checkpoint:
+            self.restore(load(Path(self.settings.checkpoint), self.bench, self.space, self.facets), self.facets)
+            return
         check_monitor(self.settings.train)
         self.prepare_tasks(self.tasks(users), directory, resume, self.tasks(held))
+        assert self.hypernet is not None
+        save(directory / CHECKPOINT, self.hypernet, self.bench, self.facets)
 
     def tasks(self, users: Sequence[User]) -> list[DescribedTask]:
         """The tasks of these users, as `settings.tasks` says. ValueError names a task without a description."""
         if self.settings.tasks == "users":
             return described.described_users(users)
-        return described.named_tasks(users, self.bench.task_of)
+        return described.named_tasks(users, self.bench.task_of, self.settings.descriptions)
 
     def prepare_tasks(
         self, tasks: Sequence[DescribedTask], directory: Path, resume: bool = False,
@@ -185,31 +190,22 @@ class Source:
     def build(self, table: VectorTable, begin: Adapters | None) -> Network:
         """A fresh network, fitted on the training descriptions, which gives `begin` for every one."""
         torch.manual_seed(self.settings.train.seed)
-        network = make(self.space, self.network_settings(table, begin)).to(self.bench.backbone.device)
+        shape = network_settings(self.settings.net, table, self.settings.lora.scaling, begin)
+        network = make(self.space, shape).to(self.bench.backbone.device)
         network.fit(*table.gather(torch.arange(len(table), device=table.ids.device)))
         if begin is not None:
             network.set_bias(begin)
         return network
 
-    def network_settings(self, table: VectorTable, begin: Adapters | None) -> dict[str, Any]:
-        """What the network is made of, complete: a checkpoint keeps it."""
-        net = self.settings.net
-        common = {
-            "encoder_size": table.unique.shape[1], "scaling": self.settings.lora.scaling,
-            "head": net.head, "pool": net.pool, "slots": 1, "components": net.components,
-        }  # fmt: skip
-        if net.head == "additive":
-            return common
-        own = {name: getattr(net, name) for name in ("latent", "head_in", "unit_norm", "dropout")}
-        return common | own | {"queries": 1, "bias": "layer" if begin is not None else "shared"}
-
     def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
         """One adapter a description: of each of `tasks`, for all users; without `tasks`, of each user's first line.
 
-        A user without named tasks must be a task itself (`settings.tasks` "users"): ValueError otherwise.
+        ValueError for a description of a task that there is not, and for a user without named tasks who is no task
+        itself (`settings.tasks` "users").
         """
         if tasks:
-            said = [described.description(self.bench.task_of(task)) for task in tasks]
+            described.check_names(self.settings.descriptions, tasks)
+            said = [described.description(self.bench.task_of(task), self.settings.descriptions) for task in tasks]
             place: Places = {(user.id, task): number for user in users for number, task in enumerate(tasks)}
         elif self.settings.tasks == "users":
             said = [task.descriptions[0] for task in self.tasks(users)]
