@@ -111,7 +111,7 @@ def completions(backbone: Backbone, max_new_tokens: int) -> Complete:
 
 def make_profilers(settings: ProfileSettings, known: Known, backbone: Backbone) -> Profilers:
     """The profiler of the settings, with the base model as the writer where it is one."""
-    asks_base = settings.kind == "llm" and settings.endpoint is None
+    asks_base = settings.written and settings.endpoint is None
     complete = completions(backbone, settings.max_new_tokens) if asks_base else None
     return make(settings, known, complete, backbone.id)
 

@@ -12,6 +12,7 @@ from tailorlm.assembly.recipes import ProfileSettings
 from tailorlm.data.records import Interaction, User
 from tailorlm.methods.source import Profiler
 from tailorlm.profiles import given
+from tailorlm.profiles.given_or import GivenOr
 from tailorlm.profiles.llm import Summariser
 from tailorlm.profiles.norms import Norms, fit_norms
 from tailorlm.profiles.number import number
@@ -51,9 +52,9 @@ def labels_of(tasks: Iterable[str | None]) -> dict[str, tuple[str, ...]]:
 
 
 def make(settings: ProfileSettings, known: Known, complete: Complete | None = None, writer: str = "") -> Profilers:
-    """The profiler of `settings`; `llm` asks its endpoint, or `complete`, the model called `writer`.
+    """The profiler of `settings`; a model that writes is its endpoint's, or `complete`, the model called `writer`.
 
-    ValueError for `llm` with neither.
+    ValueError where a model is to write and there is neither.
     """
     match settings.kind:
         case "statistical":
@@ -62,6 +63,8 @@ def make(settings: ProfileSettings, known: Known, complete: Complete | None = No
             return lambda users, task: [summarise(u.id, u.history, task, labels, norms) for u in users]
         case "given":
             return lambda users, task: [given.profile(user, task) for user in users]
+        case "given_or_llm":
+            return GivenOr(_summariser(settings, complete, writer))
         case _:
             return _summariser(settings, complete, writer)
 
@@ -70,7 +73,7 @@ def _summariser(settings: ProfileSettings, complete: Complete | None, writer: st
     if settings.endpoint is not None:
         return Summariser(asker(settings.endpoint), settings.endpoint.model, settings.template)
     if complete is None:
-        raise ValueError("profile.kind is llm: it needs the base model, or a [profile.endpoint] table")
+        raise ValueError(f"profile.kind is {settings.kind}: it needs the base model, or a [profile.endpoint] table")
     return Summariser(complete, writer, settings.template)
 
 

@@ -85,15 +85,21 @@ class ProfileSettings:
 
     `statistical` counts (`labels`: with the tasks' own label lists; `norms`: ratings compared with what training
     users give to the same words). `given` is the data's own profile text. `llm` asks the base model, or `endpoint`
-    where there is one, in the words of `template`.
+    where there is one, in the words of `template`. `given_or_llm`: a user's own text where the data give one, else as
+    `llm`.
     """
 
-    kind: Literal["statistical", "given", "llm"] = "statistical"
+    kind: Literal["statistical", "given", "llm", "given_or_llm"] = "statistical"
     labels: bool = True
     norms: bool = False
     template: Template = field(default_factory=Template)
     endpoint: EndpointSettings | None = None
     max_new_tokens: int = 256
+
+    @property
+    def written(self) -> bool:
+        """Whether a language model writes profiles."""
+        return self.kind in ("llm", "given_or_llm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

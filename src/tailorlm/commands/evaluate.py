@@ -171,7 +171,7 @@ def summed_up(work: Work, found: Mapping[str, Mapping[str, Found]]) -> dict[str,
 def statements(work: Work, user: User, task: str | None) -> list[str]:
     """A user's profile, a text a statement; what a language model would have to write anew is left out."""
     own = task if work.desk.scope == "task" else None
-    if work.recipe.profile.kind == "llm":
+    if work.recipe.profile.written:
         made = work.desk.profile.made(user, own)
         return [] if made is None else [one.text for one in made.statements]
     work.desk.profile.meet([user])
