@@ -14,7 +14,7 @@ from tailorlm.evaluation.plot_scales import Scale, scale
 from tailorlm.evaluation.plots import Bars, Line, Lines, Named, Plot, Point, Scatter
 
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 14.0, 22.0, 190.0
-OTHERS, SHAPES, ROW = 4, 7, 18.0
+OTHERS, SHAPES, ROW = 4, 8, 18.0
 """Colours of what is neither ours nor trained a user, shapes of marks, height of a line of the legend."""
 BESIDE, MARKS = 2.4, 14
 """How far lines with intervals stand apart, and marks of a line at most."""
@@ -124,11 +124,11 @@ def whisker(x: float, point: Point, up: Scale, colour: str) -> Markup | None:
 
 
 def shape(x: float, y: float, style: int) -> Markup:
-    """A mark: disc, diamond, square, triangles, cross or plus."""
+    """A mark: disc, diamond, square, triangles, cross, plus or hourglass."""
     paths = (
         "M-3.6 0a3.6 3.6 0 1 0 7.2 0a3.6 3.6 0 1 0 -7.2 0z", "M0 -4.6L4.6 0L0 4.6L-4.6 0z", "M-3.3 -3.3h6.6v6.6h-6.6z",
         "M0 -4.2L4.2 3.2h-8.4z", "M0 4.2L4.2 -3.2h-8.4z", "M-3.4 -3.4L3.4 3.4M-3.4 3.4L3.4 -3.4",
-        "M-4.2 0H4.2M0 -4.2V4.2",
+        "M-4.2 0H4.2M0 -4.2V4.2", "M-3.8 -4h7.6L-3.8 4h7.6z",
     )  # fmt: skip
     return element(
         "path", d=paths[style % SHAPES], transform=f"translate({x:.1f} {y:.1f})", class_=f"spot {coloured(style)}"

@@ -28,6 +28,8 @@ from tailorlm.evaluation.scores import STYLE
 LESS = " (less is better)"
 SHOWN = 3
 """Decimals of a share that are shown: points with one."""
+CROWD = 3
+"""Rows of one value that are too many to be the 2nd."""
 CLEAR = 0.05
 """The p-value below which a difference is more than luck."""
 
@@ -72,14 +74,15 @@ def ranked(
 ) -> dict[str, str]:
     """Which method is best and which 2nd, among rows that compare; values that read alike are marked alike.
 
-    Two that are best leave no 2nd. Nothing is marked where all are alike, as where there is one row.
+    Two that are best leave no 2nd, nor does a crowd have the second place. Nothing is marked where all are alike, as
+    where there is one row.
     """
     found = {name: value(name) for name in names if comparable(results, name)}
     known = {name: float(f"{tidy(score):.{decimals}f}") for name, score in found.items() if score is not None}
     top = sorted(set(known.values()), reverse=not lower)[:2]
     best = [name for name in known if known[name] == top[0]] if len(top) > 1 else []
     second = [name for name in known if known[name] == top[1]] if len(best) == 1 else []
-    return {**dict.fromkeys(best, "best"), **dict.fromkeys(second, "2nd")}
+    return dict.fromkeys(best, "best") | (dict.fromkeys(second, "2nd") if len(second) < CROWD else {})
 
 
 def tidy(value: float) -> float:

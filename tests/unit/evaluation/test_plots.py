@@ -71,7 +71,9 @@ def test_more_lines_than_can_be_named_stand_behind_the_others() -> None:
 def test_lines_differ_in_more_than_colour() -> None:
     kinds = ("ours", "tuned", "plain", "plain", "plain", "plain", "plain", "tuned")
     styles = styled([line("x", 1, kind=kind) for kind in kinds])
-    assert styles == [0, 1, 2, 3, 4, 5, 6, 7] and len({style % 7 for style in styles[:7]}) == 7
+    assert styles == [*range(LINES)]
+    picture = root(Lines("t", K, SCORE, tuple(line(f"m{n}", 1, 2, kind=kind) for n, kind in enumerate(kinds))))
+    assert len({one.attrib["d"] for one in picture.iter("path")}) == LINES
 
 
 def test_a_long_name_goes_on_in_the_next_line() -> None:

@@ -293,3 +293,20 @@ def test_lines_of_one_name_say_what_sets_them_apart(tmp_path: Path) -> None:
 def test_a_figure_of_another_distribution_needs_no_list() -> None:
     sources: Mapping[str, str] = {one.title: one.source for one in figures()}
     assert list(sources.values()) == sorted(sources.values()) and sources["Cost and quality"] == "PRISP figure 4"
+
+
+def test_quality_of_tasks_without_the_papers_metrics_is_the_mean_score(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a", COSTS, tasks=["lamp_2m", "lamp_4"], splits=["random"], scored=level,
+                    extra={"attributes": {}})  # fmt: skip
+    (plot,) = drawn("Cost and quality", [run])
+    assert points(plot) == {"P2P": [(pytest.approx(0.3), 60)], "OPPU": [(1.0, 50)]}
+    assert isinstance(plot, Scatter) and plot.y.label == "score, 0 to 100"
+
+
+def test_a_context_with_an_adapter_is_named_for_both(tmp_path: Path) -> None:
+    runs = [
+        write_run(tmp_path / f"k{k}", [Fake("mine", 0.3 + k / 100, "p2p", "rag", contexts={"k": k}),
+                                       Fake("nearest", 0.2 + k / 100, "none", "rag", contexts={"k": k})], scored=level)
+        for k in (1, 2)
+    ]  # fmt: skip
+    assert [*points(drawn("Retrieved items", runs)[0])] == ["P2P + RAG", "RAG"]

@@ -173,6 +173,7 @@ def marks(results: Results) -> dict[str, str]:
         ((0.5, 0.4, 0.3), ("best", "2nd", "")),
         ((0.5, 0.5, 0.3), ("best", "best", "")),  # two that are best leave no 2nd
         ((0.5, 0.4, 0.4), ("best", "2nd", "2nd")),
+        ((0.5, 0.4, 0.4, 0.4), ("best", "", "", "")),  # a crowd is not 2nd
         ((0.5, 0.5, 0.5), ("", "", "")),  # nothing is best
         ((0.50004, 0.49996, 0.4), ("best", "best", "")),  # both read 50.0
         ((0.1 + 0.2, 0.3, 0.1), ("best", "best", "")),

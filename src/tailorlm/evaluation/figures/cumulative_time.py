@@ -87,7 +87,7 @@ def note(even: Sequence[Crossing], all_of_them: int) -> str:
     """The crossings in words: from how many users on a method takes no longer than others."""
     told = [
         f"{method_name(a)} takes no longer than "
-        + ", ".join(f"{method_name(b)} from {USERS.told(count)} users on" for _, b, count in group)
+        + ", ".join(f"{method_name(b)} from {users(count)} on" for _, b, count in group)
         for a, group in groupby(even, key=itemgetter(0))
     ]
     rest = all_of_them - len(even)
@@ -95,14 +95,19 @@ def note(even: Sequence[Crossing], all_of_them: int) -> str:
     return f"{'; '.join(told) or 'No method that takes longer at the start overtakes another one'}.{more}"
 
 
+def users(count: int) -> str:
+    """A number of users in words."""
+    return f"{USERS.told(count)} user{'' if count == 1 else 's'}"
+
+
 def marked(found: Curves, even: Sequence[Crossing]) -> tuple[float, float, str] | None:
     """The first crossing: its place on a's line, and the number of users."""
     if not even:
         return None
-    a, _, users = even[0]
+    a, _, count = even[0]
     (x, y), (last, top) = found[a][0], found[a][-1]
     slope = (top - y) / (last - x) if last > x else 0.0
-    return float(users), y + slope * (users - x), f"{USERS.told(users)} users"
+    return float(count), y + slope * (count - x), users(count)
 
 
 FIGURE = Figure(

@@ -73,6 +73,6 @@ FIGURE = Figure(
     source="PRISP figure 8",
     about="Stage 1: the adapter made from the description. Stage 2: personalised from there.",
     wants="rows of text_to_lora, and of prisp that starts there: "
-    "`tailor eval recipes/paper/prisp.toml --set show=prisp`",
+    "`tailor eval recipes/paper/prisp.toml --set show=figure_8`",
     plots=plots,
 )

@@ -42,7 +42,7 @@ FIGURE = Figure(
     title="Gradients by layer",
     source="PRISP figure 9",
     about="How strongly each layer is trained: the norm of the gradient of B, the mean over users.",
-    wants="a run of a method that trains B for each user and keeps them: `tailor eval recipes/paper/prisp.toml "
-    "--set show=table_5 --set methods.prisp.gradient_norms=true`",
+    wants="a run of methods that train B for each user and keep its norms (`gradient_norms = true`): "
+    "`tailor eval recipes/paper/prisp.toml --set show=figure_9`",
     plots=plots,
 )
