@@ -1,0 +1,144 @@
+"""Figures of several runs: a line joins what differs in one setting alone and was asked of the same people."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import made_up_runs as made
+import pytest
+from made_up_runs import Fake, level, write_run
+from report_pictures import bars, drawn, points
+
+from tailorlm.evaluation.plots import Lines
+
+
+def test_retrieved_items_is_a_line_a_method(tmp_path: Path) -> None:
+    plots = drawn("Retrieved items", made.swept_k(tmp_path, level))
+    assert [plot.title for plot in plots[:3]] == [
+        "Classification (2 tasks): unseen users", "LaMP-3, product ratings: unseen users",
+        "LaMP-4, headlines: unseen users",
+    ]  # fmt: skip
+    for plot in plots:
+        assert points(plot) == {"RAG": [(1, 37), (4, 40), (16, 52)], "P2P": [(1, 55), (4, 55), (16, 55)]}
+        assert isinstance(plot, Lines) and plot.intervals
+
+
+def test_data_size_ends_with_all_items(tmp_path: Path) -> None:
+    plots = drawn("Few items of the user", made.swept_items(tmp_path, level))
+    assert points(plots[0]) == {
+        "PRISP": [(1, 40), (5, 42), (10, 44), (math.inf, 46)], "OPPU": [(1, 38), (5, 39), (10, 40), (math.inf, 41)],
+    }  # fmt: skip
+    assert isinstance(plots[0], Lines) and list(plots[0].x.texts.values()) == ["1", "5", "10", "all"]
+
+
+def test_data_size_reads_the_number_from_the_users_file(tmp_path: Path) -> None:
+    runs = [
+        write_run(tmp_path / f"run{items}", [Fake("prisp", 0.4 + items / 100, "prisp",
+                  source={"settings": {"items": {"items": items}}})],
+                  {"train": "sharers.jsonl", "dev": f"target_{items}.jsonl"}, scored=level)
+        for items in (1, 30, 5)
+    ]  # fmt: skip
+    assert points(drawn("Few items of the user", runs)[0]) == {"PRISP": [(1, 41), (5, 45), (30, 70)]}
+
+
+def test_task_data_from_none_to_all(tmp_path: Path) -> None:
+    plots = drawn("Task data", made.swept_task_data(tmp_path, level))
+    assert points(plots[0]) == {
+        "PRISP": [(0, 45), (50, 47), (math.inf, 49)], "OPPU": [(0, 35), (50, 42), (math.inf, 49)],
+    }  # fmt: skip
+
+
+def test_task_data_reads_the_number_from_the_training_file(tmp_path: Path) -> None:
+    runs = [
+        write_run(tmp_path / name, [Fake("mt_lora", value, "mt_lora")], {"train": file, "dev": "target.jsonl"},
+                  scored=level)
+        for name, file, value in (("few", "task_50.jsonl", 0.3), ("full", "all_rows.jsonl", 0.5))
+    ]  # fmt: skip
+    assert points(drawn("Task data", runs)[0]) == {"MT-LoRA": [(50, 30), (math.inf, 50)]}
+
+
+@pytest.mark.parametrize(
+    ("title", "setting", "values", "places"),
+    [("Kinds of training users", "diversity", (10, 30), (10, 30)),
+     ("Number of training users", "quantity", (0.2, 1), (20, 100))],
+)  # fmt: skip
+def test_training_users_by_setting(tmp_path: Path, title: str, setting: str, values: Any, places: Any) -> None:
+    plots = drawn(title, made.swept_users(tmp_path, setting, values, level))
+    first, second = places
+    assert points(plots[0]) == {"P2P": [(first, 50), (second, 52)], "Base model": [(first, 30), (second, 30)]}
+
+
+@pytest.mark.parametrize(
+    ("title", "name"), [("Kinds of training users", "clusters"), ("Number of training users", "users")]
+)
+def test_training_users_by_folder(tmp_path: Path, title: str, name: str) -> None:
+    runs = [
+        write_run(tmp_path / f"{name}_{n}", [Fake("p2p", n / 100, "p2p"), Fake("base", 0.3)], scored=level)
+        for n in (40, 20)
+    ]
+    assert points(drawn(title, runs)[0])["P2P"] == [(20, 20), (40, 40)]
+
+
+def test_adaptability_is_a_share_of_the_score_with_the_tasks_own_users(tmp_path: Path) -> None:
+    (plot,) = drawn("Adapting to another task", made.adapted(tmp_path, level))
+    found = bars(plot)
+    assert len(found) == 6
+    # Accuracy and F1 grow with the level; ratings: 1 - (2 + 2.5) (1 - level) / 2.
+    assert found["LaMP-3 → LaMP-2M"] == {"PriME": 100 * 0.62 / 0.75, "Per-Pcs": 100 * 0.6 / 0.72}
+    assert found["LaMP-2M → LaMP-3"] == {"PriME": 100 * 0.145 / 0.4375, "Per-Pcs": 100 * 0.1 / 0.37}
+
+
+def test_adaptability_needs_a_run_with_the_tasks_own_users(tmp_path: Path) -> None:
+    runs = [path for path in made.adapted(tmp_path) if path.name != "lamp_3-lamp_3"]
+    (plot,) = drawn("Adapting to another task", runs)
+    assert not any(heading.endswith("LaMP-3") for heading in bars(plot))
+
+
+def test_descriptions_stand_stage_by_stage(tmp_path: Path) -> None:
+    found = bars(drawn("Descriptions of a task, stage by stage", [made.described(tmp_path, level)])[0])
+    assert [heading.split()[0] for heading in found] == ["Choose", "Find", "Identify"]
+    assert list(found.values()) == [
+        {"1: Text-to-LoRA": 45, "2: PRISP": 50}, {"1: Text-to-LoRA": 42, "2: PRISP": 51},
+        {"1: Text-to-LoRA": 33, "2: PRISP": 52},
+    ]  # fmt: skip
+
+
+def test_descriptions_need_both_stages(tmp_path: Path) -> None:
+    fakes = [Fake("text_to_lora", 0.4, "text_to_lora", source={"settings": {"descriptions": "a"}})]
+    assert not drawn("Descriptions of a task, stage by stage", [write_run(tmp_path / "a", fakes)])
+
+
+def swept(folder: Path, k: int, *, users: int = 40, **about: Any) -> Path:
+    settings = {"k": k, "seed": k, **about.pop("settings", {})}
+    fake = Fake("p2p", 0.5 + k / 100, "p2p", source={"settings": settings, **about})
+    return write_run(folder / f"{k}-{users}-{len(about)}-{len(settings)}", [fake], users=users, scored=level)
+
+
+def test_a_line_joins_runs_that_asked_the_same_people_only(tmp_path: Path) -> None:
+    runs = [swept(tmp_path, 1), swept(tmp_path, 4, users=30), swept(tmp_path, 16)]
+    assert points(drawn("Retrieved items", runs)[0]) == {"P2P": [(1, 51), (16, 66)]}
+
+
+def test_a_line_joins_methods_that_differ_in_what_is_swept_only(tmp_path: Path) -> None:
+    runs = [swept(tmp_path, 1), swept(tmp_path, 4, settings={"rank": 8})]
+    assert not drawn("Retrieved items", runs)  # another rank is another method; other seeds are not
+
+
+def test_lines_of_one_name_say_what_sets_them_apart(tmp_path: Path) -> None:
+    runs = [
+        write_run(tmp_path / f"{rank}-{k}", [Fake("p2p", 0.5 + rank / 100, "p2p",
+                  source={"settings": {"k": k, "lora": {"rank": rank}}})], scored=level)
+        for rank in (8, 16) for k in (1, 4)
+    ]  # fmt: skip
+    assert points(drawn("Retrieved items", runs)[0]) == {
+        "P2P, rank 8": [(1, 58), (4, 58)], "P2P, rank 16": [(1, 66), (4, 66)],
+    }  # fmt: skip
+
+
+def test_a_context_with_an_adapter_is_named_for_both(tmp_path: Path) -> None:
+    runs = [
+        write_run(tmp_path / f"k{k}", [Fake("mine", 0.3 + k / 100, "p2p", "rag", contexts={"k": k}),
+                                       Fake("nearest", 0.2 + k / 100, "none", "rag", contexts={"k": k})], scored=level)
+        for k in (1, 2)
+    ]  # fmt: skip
+    assert [*points(drawn("Retrieved items", runs)[0])] == ["P2P + RAG", "RAG"]
