@@ -11,7 +11,7 @@ pytest.importorskip("peft")
 
 SMALL = Plan(
     sizes={"train": 24, "random": 8, "ood": 8}, mt_steps=2, p2p_steps=3, paper_steps=2, traits_steps=2, paper_users=8,
-    oppu_users=2, compared=2,
+    oppu_users=2, compared=2, impersonal=3,
 )  # fmt: skip
 
 
@@ -30,7 +30,9 @@ def test_results_have_the_agreed_form(demo):
             assert set(row) == {"movie_tagging", "rating", "headline", "tweet", "average"}
             assert all(0 <= score <= 1 for score in row.values())
     assert result["commit"] and result["timing"]["seconds"]
-    assert len(result["targets"]) == 8
+    assert len(result["targets"]) == 10
+    assert set(result["differences"]["p2p - oppu"]) == set(result["harmed"]["oppu"]) == {"random"}
+    assert set(result["impersonal"]) == {"movie_tagging", "rating", "headline", "tweet", "average"}
 
 
 def test_exports_equal_plain_peft_and_differ_from_a_swap(demo):

@@ -53,9 +53,9 @@ def scored(bench: Bench, queries: Sequence[Example], outputs: Sequence[str]) -> 
 
 
 def shuffled(roster: Roster, others: Roster) -> Roster:
-    """Everybody of `roster` with the adapter of somebody of `others`, task by task.
+    """Everybody of `roster` with the adapter of somebody of `others`, task by task. The two hold different users.
 
-    The two hold different users: neighbours in `ood` share few trait values, and their profiles are often right.
+    With the two unseen splits, each given the other's, nobody keeps the own and each is given once.
     """
     mine = list(dict.fromkeys(user for user, _ in roster.place))
     theirs = list(dict.fromkeys(user for user, _ in others.place))
@@ -63,3 +63,12 @@ def shuffled(roster: Roster, others: Roster) -> Roster:
         raise ValueError("shuffling needs the adapters of other users, and some of them")
     partner = {user: theirs[n % len(theirs)] for n, user in enumerate(mine)}
     return Roster(others.adapters, {(u, task): others.place[partner[u], task] for u, task in roster.place})
+
+
+def neighbours(roster: Roster) -> Roster:
+    """Everybody with the adapter of the next user of the same roster, task by task. ValueError for a single user."""
+    users = list(dict.fromkeys(user for user, _ in roster.place))
+    if len(users) < 2:
+        raise ValueError(f"{len(users)} users: nobody has a neighbour")
+    after = dict(zip(users, [*users[1:], users[0]], strict=True))
+    return Roster(roster.adapters, {(user, task): roster.place[after[user], task] for user, task in roster.place})

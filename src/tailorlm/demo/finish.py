@@ -105,14 +105,12 @@ def write(out: Path, result: dict[str, Any]) -> None:
 
 
 def collect(
-    out: Path, bench: Bench, world: World, found: results.Found, drift: dict[str, float], seconds: dict[str, float],
-    timing: dict[str, Any], check: Check, oppu_users: Sequence[str], seed: int,
+    out: Path, bench: Bench, world: World, found: results.Found, more: dict[str, Any], check: Check,
+    oppu_users: Sequence[str], seed: int,
 ) -> dict[str, Any]:  # fmt: skip
-    """Everything that `results.json` holds."""
-    result = results.numbers(bench, found)
+    """Everything that `results.json` holds; `more` was measured beside the answers."""
+    result = results.numbers(bench, found) | more
     result["same_users"] = results.same_users(found, oppu_users)
-    result["drift"] = drift
-    result["timing"] = {"seconds": seconds, **timing}
     result["export"] = asdict(check)
     result["users"] = {**{split: len(users) for split, users in world.users.items()}, "oppu": len(oppu_users)}
     result["curves"] = curves(out / "training")

@@ -91,7 +91,9 @@ def member(name: str, traits: Traits, rng: random.Random, queries_per_task: int)
 
 
 def population(split: str, count: int, seed: int) -> Iterator[Member]:
-    """`count` users of `split`: base, train, random or ood. Only `ood` has the held-out pairs, and in every task."""
+    """`count` users of `split`: base, train, random or ood. Only `ood` has the held-out pairs, and in every task: no
+    item of the others shows one.
+    """
     if split not in ("base", "train", "random", "ood"):
         raise ValueError(f"split {split!r}: expected base, train, random or ood")
     pick = draw_ood if split == "ood" else draw_seen

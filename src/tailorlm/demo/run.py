@@ -3,6 +3,7 @@
 Knows nothing of the command line. Everything is written below one folder (mode 0700).
 """
 
+import random
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,13 +22,14 @@ from tailorlm.backbone.rows import Row
 from tailorlm.data.records import Example, User
 from tailorlm.demo import finish as ending
 from tailorlm.demo import results, settings
-from tailorlm.demo.answering import answers, scored, shuffled
+from tailorlm.demo.answering import answers, neighbours, scored, shuffled
 from tailorlm.demo.drift import neutral_drift, neutral_rows
 from tailorlm.demo.export import Check, export
-from tailorlm.demo.population import TASKS
+from tailorlm.demo.population import TASKS, impersonal
 from tailorlm.demo.world import SIZES, World, make_bench, make_world, told
 from tailorlm.evaluation.floors import common_answers, floor_copy, floor_majority, floor_user
 from tailorlm.evaluation.report import table_lines, write_report
+from tailorlm.evaluation.table import summary
 from tailorlm.methods import mt_lora, none, oppu, p2p
 from tailorlm.methods.source import Bench, Roster, shared_start
 
@@ -53,6 +55,7 @@ class Plan:
     paper_users: int = 500
     oppu_users: int = 32
     compared: int = 16
+    impersonal: int = 100
 
 
 @dataclass
@@ -67,6 +70,7 @@ class Run:
     drift: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     neutral: list[Row] = field(default_factory=list)
+    impersonal: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -145,10 +149,15 @@ def ask(run: Run, world: World, bench: Bench, name: str, source: Any, rosters: M
 
 
 def ask_shuffled(run: Run, world: World, bench: Bench, tailored: p2p.Source) -> None:
-    """Everybody with the adapter of a user of the other split."""
+    """Everybody with the adapter of a user of the other split, then of the next user of the own.
+
+    Users of `ood` share few pairs of trait values: there a neighbour's profile is often right in some task.
+    """
     first, second = (tailored.enrol(world.users[split]) for split in SPLITS)
-    rosters = dict(zip(SPLITS, (shuffled(first, second), shuffled(second, first)), strict=True))
-    ask(run, world, bench, "p2p_shuffled", tailored, rosters)
+    across = (shuffled(first, second), shuffled(second, first))
+    ask(run, world, bench, "p2p_shuffled", tailored, dict(zip(SPLITS, across, strict=True)))
+    within = (neighbours(first), neighbours(second))
+    ask(run, world, bench, "p2p_neighbour", tailored, dict(zip(SPLITS, within, strict=True)))
 
 
 def enrol(source: Any, users: Sequence[User]) -> Roster:
@@ -181,6 +190,15 @@ def ask_base(run: Run, world: World, bench: Bench) -> None:
         run.found.setdefault("base", {})[split] = answers(bench, injector, asked, nobody)
         prompts = with_profile(bench, asked, users)
         run.found.setdefault("base_profile", {})[split] = answers(bench, injector, asked, nobody, prompts)
+    plain = impersonal_questions(run.plan.impersonal, run.seed)
+    run.impersonal = summary(answers(bench, injector, plain, Roster(None, {("nobody", None): -1})))
+
+
+def impersonal_questions(count: int, seed: int) -> list[Example]:
+    """`count` questions a task that have one right answer for everybody."""
+    rng = random.Random(f"{seed}/impersonal")
+    asked = [(task, n, *impersonal(task, rng)) for task in TASKS for n in range(count)]
+    return [Example(f"{task}-{n}", "nobody", task, text, answer) for task, n, text, answer in asked]
 
 
 def with_profile(bench: Bench, asked: Sequence[Example], users: dict[str, User]) -> list[Prompt]:
@@ -209,7 +227,8 @@ def finish(run: Run, world: World, bench: Bench, tailored: p2p.Source, check: Ch
     """Results, the hypernetwork and the report on disk; the table and what to do next on the screen."""
     oppu_ids = [user.id for user in world.users["random"][: run.plan.oppu_users]]
     timing = ending.costs(tailored, world.users["random"], run.seconds["oppu: train"], len(oppu_ids), check)
-    result = ending.collect(run.out, bench, world, run.found, run.drift, run.seconds, timing, check, oppu_ids, run.seed)
+    more = {"drift": run.drift, "impersonal": run.impersonal, "timing": {"seconds": run.seconds, **timing}}
+    result = ending.collect(run.out, bench, world, run.found, more, check, oppu_ids, run.seed)
     asked = {split: world.queries[split] for split in SPLITS}
     people = [user for split in SPLITS for user in world.users[split]]
     profiles = {user.id: bench.profile(user.id, user.history, None) for user in people}

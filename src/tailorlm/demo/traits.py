@@ -77,7 +77,17 @@ def draw_ood(rng: random.Random) -> Traits:
 
 
 def off_trait(traits: Traits, rng: random.Random) -> Traits:
-    """The same user on an untypical day: one value of each task's traits is drawn anew."""
+    """The same user on an untypical day: one value of each task's traits is drawn anew.
+
+    Whoever has no held-out pair has none on such a day either, so that no item of training shows one.
+    """
+    while True:
+        day = _another_day(traits, rng)
+        if any(held_out(traits)) or not any(held_out(day)):
+            return day
+
+
+def _another_day(traits: Traits, rng: random.Random) -> Traits:
     other = draw(rng)
     changed = replace(traits, ranking=other.ranking, bias=other.bias)
     changed = rng.choice((replace(changed, case=other.case), replace(changed, ending=other.ending)))

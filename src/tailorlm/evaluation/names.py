@@ -31,8 +31,15 @@ METHODS: dict[str, tuple[str, str]] = {
         "P2P",
         "The hypernetwork writes an adapter for each user from the profile, statement by statement.",
     ),
-    "p2p_paper": ("P2P, one vector", "P2P as published: the whole profile squeezed into a single vector."),
+    "p2p_paper": (
+        "P2P, one vector",
+        "P2P as published, the whole profile in a single vector, in the few steps of the demo: it learns more slowly.",
+    ),
     "p2p_shuffled": ("P2P, wrong profile", "A control: every user gets the adapter of somebody else."),
+    "p2p_neighbour": (
+        "P2P, a neighbour's profile",
+        "A control: every user gets the adapter of the next user of the split.",
+    ),
     "p2p_traits": ("P2P, true traits", "A ceiling: P2P is fed the hidden traits that made the user."),
     "per_pcs": ("Per-Pcs", "Each user's adapter is put together of pieces of other users' adapters."),
     "prime": ("PriME", "Each user's adapter is merged from similar users' adapters, by evolution."),

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from tailorlm.demo.population import OFF_TRAIT, TASKS, impersonal, population
-from tailorlm.demo.traits import NEUTRAL, Traits, draw_ood, draw_seen, headlined, held_out, posted, rated
+from tailorlm.demo.traits import NEUTRAL, Traits, draw_ood, draw_seen, headlined, held_out, off_trait, posted, rated
 from tailorlm.demo.wording import SCENES
 from tailorlm.tasks.movie_tagging import TAGS
 
@@ -67,6 +67,14 @@ def test_only_ood_users_have_held_out_pairs_and_in_every_task():
     assert all(all(held_out(draw_ood(rng))) for _ in range(500))
     for split in ("base", "train", "random"):
         assert not any(any(held_out(m.traits)) for m in population(split, 100, 1))
+
+
+def test_no_item_shows_a_held_out_pair_on_an_untypical_day_either():
+    rng = Random(0)
+    days = [(seen, off_trait(seen, rng)) for seen in (draw_seen(rng) for _ in range(2000))]
+    assert not any(any(held_out(day)) for _, day in days)
+    assert any(day != seen for seen, day in days)
+    assert any(not all(held_out(off_trait(draw_ood(rng), rng))) for _ in range(100))
 
 
 def test_every_value_of_an_ood_trait_is_in_training():
