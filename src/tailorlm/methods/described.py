@@ -4,6 +4,7 @@ Knows nothing of networks. Source: Text-to-LoRA section 3 (tasks with many descr
 told with one of its task's); reference section 2.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -27,11 +28,13 @@ FACET, TEMPLATE = "description", "description-1"
 
 @dataclass(frozen=True, slots=True)
 class DescribedTask:
-    """A task, what may be said of it in training, and its examples. ValueError without a description."""
+    """A task, what may be said of it in training, and its examples, person by person: an example's wrong answers are
+    never the same person's right ones. ValueError without a description.
+    """
 
     name: str
     descriptions: tuple[str, ...]
-    examples: tuple[Interaction, ...]
+    people: tuple[tuple[Interaction, ...], ...]
 
     def __post_init__(self) -> None:
         if not self.descriptions or not all(text.strip() for text in self.descriptions):
@@ -43,7 +46,7 @@ def described_users(users: Sequence[User]) -> list[DescribedTask]:
 
     ValueError names a user without a profile.
     """
-    return [DescribedTask(user.id, lines(user), user.history) for user in users]
+    return [DescribedTask(user.id, lines(user), (user.history,)) for user in users]
 
 
 def lines(user: User) -> tuple[str, ...]:
@@ -59,10 +62,13 @@ def named_tasks(
     The one description is the task's own, or the one in `instead`. ValueError names a task without one; items without
     a task are `plain`'s.
     """
-    items: dict[str, list[Interaction]] = {}
+    items: dict[str, list[tuple[Interaction, ...]]] = {}
     for user in users:
+        own: dict[str, list[Interaction]] = {}
         for item in user.history:
-            items.setdefault(task_of(item.task).name, []).append(item)
+            own.setdefault(task_of(item.task).name, []).append(item)
+        for name, some in own.items():
+            items.setdefault(name, []).append(tuple(some))
     said = {name: description(task_of(name), instead) for name in items}
     return [DescribedTask(name, (said[name],), tuple(items[name])) for name in sorted(items)]
 
@@ -120,18 +126,28 @@ class TaskRows:
         return own
 
 
+def persons(task: DescribedTask) -> list[User]:
+    """Those whose examples are the task's, numbered where there are several."""
+    if len(task.people) == 1:
+        return [User(task.name, task.people[0])]
+    return [User(f"{task.name}/{number}", own) for number, own in enumerate(task.people)]
+
+
 def task_rows(bench: Bench, tasks: Sequence[DescribedTask]) -> TaskRows:
     """Every example of every task as a row. ValueError for two tasks of one name, or a task without any row."""
-    names = [task.name for task in tasks]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice or not names:
-        raise ValueError(f"tasks need different names, at least one: got {len(names)}, twice {twice[:4]}")
-    rows = all_items(bench, [User(task.name, task.examples) for task in tasks])
-    place = {name: number for number, name in enumerate(names)}
+    people = [(number, person) for number, task in enumerate(tasks) for person in persons(task)]
+    counts = Counter(person.id for _, person in people)
+    twice = sorted(name for name, count in counts.items() if count > 1)
+    if twice or not tasks:
+        raise ValueError(f"tasks need different names, at least one: got {len(tasks)}, twice {twice[:4]}")
+    rows = all_items(bench, [person for _, person in people])
+    place = {person.id: number for number, person in people}
     owners = [place[rows.cuts[cut].user_id] for cut in rows.cut]
     bare = sorted(set(range(len(tasks))) - set(owners))
     if bare:
-        raise ValueError(f"task {names[bare[0]]!r} has no example that makes a question; {len(bare)} tasks have none")
+        raise ValueError(
+            f"task {tasks[bare[0]].name!r} has no example that makes a question; {len(bare)} tasks have none"
+        )
     return TaskRows(tuple(tasks), rows, owners)
 
 

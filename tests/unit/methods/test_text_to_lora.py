@@ -1,6 +1,7 @@
 """Text-to-LoRA: own description, own rows; unseen tasks never trained on; exact resume; export; reconstruction."""
 
 import json
+import re
 from dataclasses import replace
 
 import peft
@@ -9,6 +10,7 @@ import torch
 
 from tailorlm.adapters.batch import Adapters
 from tailorlm.adapters.peft_files import save_peft
+from tailorlm.assembly.datasets import task_of as known_task
 from tailorlm.backbone.loss import row_losses
 from tailorlm.backbone.rows import collate
 from tailorlm.data.records import Example, Interaction, User
@@ -19,6 +21,7 @@ from tailorlm.methods.batches import BatchSettings
 from tailorlm.methods.described import DescribedTask, Told, task_rows
 from tailorlm.methods.objectives import HypernetObjective, LossSettings, SharedLora
 from tailorlm.methods.source import shared_start
+from tailorlm.training.examples import pools_of
 from tailorlm.training.many import ManySettings
 from tailorlm.training.settings import TrainSettings
 
@@ -241,8 +244,25 @@ def test_named_tasks_are_all_items_of_a_task_with_its_own_description(bench, peo
     found = described.named_tasks(people, named(bench).task_of)
     assert [task.name for task in found] == ["headline", "movie_tagging", "rating", "tweet"]
     assert [task.descriptions for task in found] == [(f"the task {task.name}",) for task in found]
-    items = [item for user in people for item in user.history if item.task == "rating"]
-    assert list(found[2].examples) == items
+    assert found[2].people == tuple(tuple(i for i in user.history if i.task == "rating") for user in people)
+    rows = task_rows(bench, found)
+    assert len(rows.rows.rows) == sum(len(user.history) for user in people)
+    names = [found[owner].name for owner in rows.task]
+    assert names == [id.split("/")[0] for id in (row.id for row in rows.rows.rows)] == rows.rows.task
+
+
+def test_a_named_tasks_negatives_are_other_peoples(bench):
+    """All of a task's items are its examples: taken for one person's, no paper would be left for a wrong answer."""
+    papers = [
+        User(f"u{n}", tuple(Interaction("", f"paper{n} of{i}", float(i), "lamp_1") for i in range(4))) for n in range(3)
+    ]
+    told = replace(bench, pools=pools_of(papers), max_tokens=512, task_of=known_task)
+    rows = task_rows(told, described.named_tasks(papers, known_task)).rows.rows
+    assert len(rows) == 9  # a person's first paper has none before it
+    for row in rows:
+        person = row.id.split("/")[1].split("@")[0]
+        asked, *candidates = re.findall(r"paper(\d) of", bench.backbone.tokenizer.decode(row.ids))
+        assert asked == person and len(candidates) == 2 and candidates.count(person) == 1
 
 
 def test_tasks_that_are_users_have_their_first_description(trained, tasks):
