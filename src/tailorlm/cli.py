@@ -7,7 +7,6 @@ TAILOR_DEBUG=1 shows where they came from. Standard output has the result only, 
 import json
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,9 +14,29 @@ import typer
 
 from tailorlm import __version__
 from tailorlm.commands import faults, quiet
+from tailorlm.commands.options import (
+    CODES,
+    AsJson,
+    Base,
+    Checkpoint,
+    Data,
+    Device,
+    Dtype,
+    Limit,
+    OnError,
+    Overwrite,
+    Recipe,
+    Resume,
+    Run,
+    Set,
+    Split,
+    Stop,
+    Strength,
+    Task,
+    example,
+)
 from tailorlm.commands.result import FAILED, show
 
-CODES = "Exit codes: 0 done, 1 failure, 2 wrong input, 130 interrupted."
 ClickException: Any = typer.BadParameter.__mro__[2]  # Typer has it from click, or its own copy of it, by version
 app = typer.Typer(
     name="tailor", add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -26,37 +45,6 @@ app = typer.Typer(
 )  # fmt: skip
 data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at users' files.")
 app.add_typer(data_app, name="data")
-
-
-class OnError(StrEnum):
-    """What a malformed line does."""
-
-    stop = "stop"
-    skip = "skip"
-
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Split = Annotated[str | None, typer.Option(help="Which split of a folder with several: train, dev.")]
-Stop = Annotated[OnError, typer.Option(help="A malformed line: stop at it, or leave it out and count it.")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="Change a setting: table.key=value. May be repeated.")]
-Data = Annotated[Path | None, typer.Option(help="Where the data are: the recipe's data.root.")]
-Run = Annotated[Path | None, typer.Option("--out", help="The run's folder; runs/ and the recipe's name by default.")]
-Resume = Annotated[bool, typer.Option(help="Go on with a run that was stopped.")]
-Limit = Annotated[int, typer.Option(min=0, help="At most so many queries of each task and split; 0 is all.")]
-Task = Annotated[str | None, typer.Option(help="The task, where the network has an adapter for each.")]
-Base = Annotated[str | None, typer.Option(help="Where the base model is, if not where the checkpoint says.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
-Dtype = Annotated[str, typer.Option(help="auto, float32, bfloat16, float16.")]
-Strength = Annotated[
-    float, typer.Option(min=0.0, max=1.5, help="The adapters' effect: 0 is the base model, 1.5 the most.")
-]
-Checkpoint = Annotated[str, typer.Argument(help="A trained hypernetwork: a folder, or an id on the Hugging Face hub.")]
-Recipe = Annotated[Path, typer.Argument(help="A TOML file; recipes/ has some.")]
-
-
-def example(*commands: str) -> str:
-    """An epilog with examples and the exit codes."""
-    return "\n\n".join([*(f"Example: {command}" for command in commands), CODES])
 
 
 def version(wanted: bool) -> None:
@@ -81,6 +69,7 @@ def profile(
     task: Task = None,
     id: Annotated[str | None, typer.Option(help="This user only.")] = None,
     facets: Annotated[bool, typer.Option("--facets", help='As "facet = statement" lines.')] = False,
+    overwrite: Overwrite = False,
     on_error: Stop = OnError.stop,
     split: Split = None,
     as_json: AsJson = False,
@@ -88,7 +77,7 @@ def profile(
     """Say in words what users' histories show."""
     from tailorlm.commands.profile import run
 
-    raise typer.Exit(show(run(users, out, checkpoint, task, id, facets, on_error.value, split), as_json))
+    raise typer.Exit(show(run(users, out, checkpoint, task, id, facets, on_error.value, split, overwrite), as_json))
 
 
 @app.command(epilog=example("tailor train recipes/movie_tagging.toml --set methods.p2p.train.steps=500"))
@@ -122,12 +111,13 @@ def report(
     ] = None,
     against: Annotated[str | None, typer.Option(help="What all methods are tested against: base by default.")] = None,
     share: Annotated[bool, typer.Option("--share", help="Without any user's text or id, readable by others.")] = False,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Put runs side by side on one page."""
     from tailorlm.commands.report import run
 
-    raise typer.Exit(show(run(runs, out, against, share), as_json))
+    raise typer.Exit(show(run(runs, out, against, share, overwrite), as_json))
 
 
 @app.command(epilog=example("tailor personalize runs/movie_tagging/checkpoint users.jsonl --out adapters"))

@@ -10,15 +10,18 @@ from tailorlm.commands.result import Result, counted
 
 def run(
     path: Path, out: Path | None, checkpoint: str | None, task: str | None, user: str | None, facets: bool,
-    on_error: Literal["stop", "skip"], split: str | None,
+    on_error: Literal["stop", "skip"], split: str | None, overwrite: bool = False,
 ) -> Result:  # fmt: skip
-    """The users' profiles on the screen, or as JSONL in `out` (mode 0600). ValueError for a user who is not there."""
+    """The users' profiles on the screen, or as JSONL in `out` (mode 0600). ValueError for a user who is not there,
+    and for an `out` that is there unless `overwrite`, or that is read.
+    """
     from tailorlm.assembly.runs import write
     from tailorlm.data.load import load
 
+    users_in(path)
     if out is not None:
-        new_file(out)
-    people = [one for one in load(users_in(path), on_error, None, split).users.values() if user in (None, one.id)]
+        new_file(out, overwrite, [path])
+    people = [one for one in load(path, on_error, None, split).users.values() if user in (None, one.id)]
     if not people:
         raise ValueError(f"{path}: no user {user!a}" if user else f"{path}: no users")
     if task is not None:

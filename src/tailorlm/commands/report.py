@@ -16,11 +16,13 @@ from tailorlm.evaluation.report_figures import missing
 PAGE = "report.html"
 
 
-def run(folders: Sequence[Path], out: Path | None, against: str | None, share: bool) -> Result:
-    """The tables, and where the report is. ValueError for several runs without `out`."""
+def run(folders: Sequence[Path], out: Path | None, against: str | None, share: bool, overwrite: bool = False) -> Result:
+    """The tables, and where the report is. ValueError for several runs without `out`, and for an `out` that is there
+    unless `overwrite`; a run's own page, without `out`, is always replaced.
+    """
     if out is None and len(folders) > 1:
         raise ValueError(f"{counted(len(folders), 'run')}: say with --out FILE.html where the page goes")
-    made = report(folders, folders[0] / PAGE if out is None else new_file(out), against, share)
+    made = report(folders, folders[0] / PAGE if out is None else new_file(out, overwrite), against, share)
     drawn = [one.figure.title for one in made.content.figures if one.plots]
     apart = remarks(made.content.board.runs) if len(folders) > 1 else []
     lines = [

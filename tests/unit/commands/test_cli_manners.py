@@ -42,6 +42,7 @@ def test_a_wrong_option_is_json_too(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 
 def test_help_and_version_end_well(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "80")  # help is cut to the terminal's width, whatever that is where this runs
     assert main(monkeypatch, "--version") == 0 and main(monkeypatch, "chat", "--help") == 0
     capsys.readouterr()
     assert main(monkeypatch, "--help") == 0
@@ -52,7 +53,7 @@ def test_help_and_version_end_well(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 def test_paths_are_told_apart(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("x")
-    assert places.users_in(file) == file and places.new_file(file) == file
+    assert places.users_in(file) == file and places.new_file(tmp_path / "y") == tmp_path / "y"
     assert places.new_folder(tmp_path / "new") == tmp_path / "new"
     with pytest.raises(ValueError, match="LaMP_9: no such file"):
         places.users_in(tmp_path / "LaMP_9")
@@ -62,6 +63,25 @@ def test_paths_are_told_apart(tmp_path: Path) -> None:
         places.new_file(tmp_path / "no" / "x.jsonl")
     with pytest.raises(ValueError, match="file is a file; expected a folder"):
         places.new_folder(file)
+
+
+def test_no_file_is_replaced_unasked(tiny_users: Path, tmp_path: Path) -> None:
+    own = tmp_path / "users.jsonl"
+    own.write_bytes(tiny_users.read_bytes())
+    (tmp_path / "link.jsonl").symlink_to(own)
+    for out in (own, tmp_path / "link.jsonl"):  # also with --overwrite: it is what is read
+        with pytest.raises(ValueError, match="is a file that is read: choose another --out"):
+            profiles.run(own, out, None, None, None, False, "stop", None, overwrite=True)
+    with pytest.raises(ValueError, match="is a file that is read"):
+        profiles.run(tmp_path, own, None, None, None, False, "stop", None, overwrite=True)
+    assert own.read_bytes() == tiny_users.read_bytes()
+    other = tmp_path / "notes.jsonl"
+    other.write_text("mine")
+    with pytest.raises(ValueError, match="is there already: .*--overwrite"):
+        profiles.run(own, other, None, None, None, False, "stop", None)
+    assert other.read_text() == "mine"
+    profiles.run(own, other, None, None, None, False, "stop", None, overwrite=True)
+    assert len(other.read_text().splitlines()) == 10
 
 
 def test_an_empty_file_is_not_called_good(tmp_path: Path) -> None:

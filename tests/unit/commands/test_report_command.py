@@ -67,6 +67,17 @@ def test_a_page_to_share_has_no_texts(tmp_path: Path) -> None:
     assert SECRET not in out.read_text() and stat.S_IMODE(out.stat().st_mode) == 0o644
 
 
+def test_a_page_is_replaced_only_where_that_is_said(tmp_path: Path) -> None:
+    folder, out = run(tmp_path / "a"), tmp_path / "page.html"
+    out.write_text("mine")
+    done = CliRunner().invoke(cli.app, ["report", str(folder), "--out", str(out)])
+    assert "is there already" in str(done.exception) and out.read_text() == "mine"
+    tailor(folder, "--out", out, "--overwrite")
+    tailor(folder)
+    tailor(folder)  # a run's own page is the run's
+    assert "Unseen users" in out.read_text()
+
+
 def test_json_has_what_programs_need(tmp_path: Path) -> None:
     runs = [run(tmp_path / "a"), run(tmp_path / "b", machine="there")]
     found = json.loads(tailor(*runs, "--out", tmp_path / "x.html", "--against", "p2p", "--json").stdout)
