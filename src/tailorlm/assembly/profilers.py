@@ -14,7 +14,7 @@ from tailorlm.methods.source import Profiler
 from tailorlm.profiles import given
 from tailorlm.profiles.given_or import GivenOr
 from tailorlm.profiles.llm import Summariser
-from tailorlm.profiles.norms import Norms, fit_norms
+from tailorlm.profiles.norms import PARTS, Norms, fit_apart, fit_norms
 from tailorlm.profiles.number import number
 from tailorlm.profiles.profile import Complete, Profile
 from tailorlm.profiles.replies import asker
@@ -26,19 +26,37 @@ Profilers = Callable[[Sequence[User], str | None], list[Profile]]
 
 @dataclass(frozen=True)
 class Known:
-    """What profiles rest on beside the user: tasks' label lists, and what training users rate; by task."""
+    """What profiles rest on beside the user: tasks' label lists, and what training users rate; by task.
+
+    `apart`: of each training user, by id, the norms that hold nothing of that user. It is never stored.
+    """
 
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     norms: Mapping[str, Norms] = field(default_factory=dict)
+    apart: Mapping[str, Mapping[str | None, Norms]] = field(default_factory=dict, repr=False)
+
+    def norms_for(self, user_id: str) -> Mapping[str | None, Norms]:
+        """What others give: a training user's norms are those of other training users."""
+        found = self.apart.get(user_id)
+        return {task or None: norms for task, norms in self.norms.items()} if found is None else found
 
 
 def learn(settings: ProfileSettings, users: Sequence[User]) -> Known:
     """What `settings` asks to be known, from training users only."""
     if settings.kind != "statistical":
         return Known()
-    norms = fit_norms(item for user in users for item in user.history) if settings.norms else {}
     labels = labels_of({item.task for user in users for item in user.history}) if settings.labels else {}
-    return Known(labels, {task or "": found for task, found in norms.items()})
+    if not settings.norms:
+        return Known(labels)
+    norms = fit_norms(user.history for user in users)
+    return Known(labels, {task or "": found for task, found in norms.items()}, norms_apart(users))
+
+
+def norms_apart(users: Sequence[User]) -> dict[str, Mapping[str | None, Norms]]:
+    """By id the norms for each training user's own profile."""
+    parts = min(PARTS, len(users))
+    apart = fit_apart((user.history for user in users), parts)
+    return {user.id: apart[n % parts] for n, user in enumerate(users)}
 
 
 def labels_of(tasks: Iterable[str | None]) -> dict[str, tuple[str, ...]]:
@@ -58,9 +76,14 @@ def make(settings: ProfileSettings, known: Known, complete: Complete | None = No
     """
     match settings.kind:
         case "statistical":
-            norms = {task or None: found for task, found in known.norms.items()}
             labels: dict[str | None, Sequence[str]] = {task: found for task, found in known.labels.items()}
-            return lambda users, task: [summarise(u.id, u.history, task, labels, norms) for u in users]
+            compares = settings.norms or bool(known.norms)
+
+            def counted(users: Sequence[User], task: str | None) -> list[Profile]:
+                norms = [known.norms_for(user.id) if compares else None for user in users]
+                return [summarise(u.id, u.history, task, labels, n) for u, n in zip(users, norms, strict=True)]
+
+            return counted
         case "given":
             return lambda users, task: [given.profile(user, task) for user in users]
         case "given_or_llm":

@@ -1,22 +1,21 @@
 """What a population gives to the same words: expected ratings, by ridge regression on an input's words.
 
 Lets a profile say "more generous than others" although no two users rated the same thing. Made from training
-users only and kept with the checkpoint. Knows nothing of single users; words in fewer than `rare` inputs
-are not kept, so that no rare word of one user's text is stored. Source: Hoerl and Kennard 1970 (ridge).
+users only; those of all of them are kept with the checkpoint. A training user's own profile is made with norms that
+hold nothing of that user (`fit_apart`), or targets would be part of it. Knows no ids; words of fewer than `rare`
+users are not kept, so that no single user's words are stored. Source: Hoerl and Kennard 1970 (ridge).
 """
 
-import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tailorlm.data.records import Interaction
-from tailorlm.profiles.number import number
+from tailorlm.profiles.norm_counts import WORD, Floats, Ints, Rated, gather
 
-WORD = re.compile(r"\w+")
+PARTS = 20
+RIDGE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,51 +28,51 @@ class Norms:
     high: float
 
     def expected(self, text: str) -> float:
-        found = self.base + sum(self.weights.get(word, 0.0) for word in set(WORD.findall(text.lower())))
+        found = self.base + sum(self.weights.get(word, 0.0) for word in sorted(set(WORD.findall(text.lower()))))
         return min(self.high, max(self.low, found))
 
 
-def fit_norms(
-    items: Iterable[Interaction], words: int = 2000, rare: int = 5, ridge: float = 3.0
-) -> dict[str | None, Norms]:
-    """Norms of every task whose outputs are numbers, from training users' items. Empty when there is none."""
-    rated: dict[str | None, list[tuple[frozenset[str], float]]] = {}
-    other: Counter[str | None] = Counter()
-    for item in items:
-        value = number(item.output)
-        if value is None:
-            other[item.task] += 1
-        else:
-            rated.setdefault(item.task, []).append((frozenset(WORD.findall(item.input.lower())), value))
-    return {task: _fit(pairs, words, rare, ridge) for task, pairs in rated.items() if other[task] * 5 < len(pairs)}
+ByTask = dict[str | None, Norms]
 
 
-def _fit(pairs: Sequence[tuple[frozenset[str], float]], words: int, rare: int, ridge: float) -> Norms:
-    counts = Counter(word for found, _ in pairs for word in found)
-    common = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    kept = [word for word, count in common if rare <= count < len(pairs)][:words]
-    place = {word: index for index, word in enumerate(kept)}
-    values = np.array([value for _, value in pairs])
-    gram, moment, mean = _moments(pairs, place, values)
-    weights = np.linalg.solve(gram + ridge * np.eye(len(kept)), moment) if kept else np.zeros(0)
+def fit_norms(histories: Iterable[Sequence[Interaction]], words: int = 2000, rare: int = 5) -> ByTask:
+    """Norms of every task whose outputs are numbers, from each training user's items. Empty when there is none."""
+    found = gather(((0, history) for history in histories), 1, rare)
+    return {task: _solved(rated, None, rated.kept(None, words, rare)) for task, rated in found.items() if rated.fit()}
+
+
+def fit_apart(
+    histories: Iterable[Sequence[Interaction]], parts: int = PARTS, words: int = 2000, rare: int = 5
+) -> list[ByTask]:
+    """Norms for training users' own profiles: user n (in the order given) uses `[n % parts]`.
+
+    Those are fitted on everybody but users n % parts, n % parts + parts, ...: to the last bit the same whatever these
+    have done. At most `parts` users: everybody but one.
+    """
+    found = gather(((n % parts, history) for n, history in enumerate(histories)), parts, rare)
+    apart: list[ByTask] = [{} for _ in range(parts)]
+    for task, rated in found.items():
+        fits = [part for part in range(parts) if rated.fit(part)]
+        kept = {part: rated.kept(part, words, rare) for part in fits}
+        rated.narrow(sorted(set[int]().union(*map(set, kept.values()))))
+        for part in fits:
+            apart[part][task] = _solved(rated, part, kept[part])
+    return apart
+
+
+def _solved(rated: Rated, without: int | None, kept: Ints) -> Norms:
+    """The ridge regression of everybody's items but those of part `without` on the words `kept`."""
+    values = rated.ratings(without)
+    gram, moment, mean = _centred(rated, without, kept, values)
+    weights = np.linalg.solve(gram + RIDGE * np.eye(len(kept)), moment) if len(kept) else np.zeros(0)
     base = float(values.mean() - mean @ weights)
-    low, high = float(values.min()), float(values.max())
-    return Norms(base, dict(zip(kept, map(float, weights), strict=True)), low, high)
+    names = [rated.words[word] for word in kept]
+    return Norms(base, dict(zip(names, map(float, weights), strict=True)), float(values.min()), float(values.max()))
 
 
-def _moments(
-    pairs: Sequence[tuple[frozenset[str], float]], place: Mapping[str, int], values: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Centred (W, W) Gram matrix, (W,) moments with the ratings and (W,) word rates, in blocks of rows."""
-    size = len(place)
-    gram, moment, total = np.zeros((size, size)), np.zeros(size), np.zeros(size)
-    for start in range(0, len(pairs), 4096):
-        part = pairs[start : start + 4096]
-        block = np.zeros((len(part), size))
-        for row, (found, _) in enumerate(part):
-            block[row, [place[word] for word in found if word in place]] = 1.0
-        gram += block.T @ block
-        moment += block.T @ values[start : start + 4096]
-        total += block.sum(0)
-    mean = total / len(pairs)
-    return gram - len(pairs) * np.outer(mean, mean), moment - total * values.mean(), mean
+def _centred(rated: Rated, without: int | None, kept: Ints, values: Floats) -> tuple[Floats, Floats, Floats]:
+    """Centred (W, W) Gram matrix, (W,) moments with the ratings and (W,) word rates."""
+    counts = rated.count(without)[kept]
+    mean = counts / len(values)
+    gram = rated.gram(without, kept) - len(values) * np.outer(mean, mean)
+    return gram, rated.moment(without)[kept] - counts * values.mean(), mean

@@ -36,7 +36,8 @@ def summarise(
 
     `task` keeps that task's items only. `labels` gives tasks' label lists where they are known, so that
     labels never seen have their statement; a task without one is judged by its items. `norms`
-    (`norms.fit_norms` on training users) lets ratings be compared with what others give to the same words.
+    (`norms.fit_norms` on training users, `fit_apart` for these users themselves) lets ratings be compared with what
+    others give to the same words.
     Facets are `"{task}: {what}"`, or `"{what}"` for items that name no task.
     """
     items = [item for item in history if task is None or item.task == task]
@@ -45,7 +46,7 @@ def summarise(
         of_task = [item for item in items if item.task == name]
         said = _describe(of_task, (labels or {}).get(name, ()), (norms or {}).get(name))
         statements.extend(_named(name, said))
-    return Profile(user_id, task, tuple(statements), f"{VERSION}+norms" if norms else VERSION)
+    return Profile(user_id, task, tuple(statements), f"{VERSION}+norms" if norms is not None else VERSION)
 
 
 def _amount(count: int) -> str:

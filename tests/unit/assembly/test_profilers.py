@@ -1,5 +1,6 @@
 """Profiles by the recipe: labels and norms from training users, given texts, the base as writer, fitting slots."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,23 @@ def test_label_lists_but_no_ratings() -> None:
 
 
 def test_norms_are_learned_where_asked() -> None:
-    with_norms = learn(ProfileSettings(norms=True), [RATED, TAGGED])
+    other = replace(RATED, id="s")
+    with_norms = learn(ProfileSettings(norms=True), [RATED, TAGGED, other])
     assert set(with_norms.norms) == {"rating"} and "movie_tagging" in with_norms.labels
     assert learn(ProfileSettings(labels=False), [RATED]) == Known()
     assert learn(ProfileSettings(kind="given", norms=True), [RATED]) == Known()
     [profile] = make(ProfileSettings(), with_norms)([RATED], None)
-    assert profile.template.endswith("+norms") and any("than others" in s.text for s in profile.statements)
+    assert profile.template.endswith("+norms") and any("strictness" in s.facet for s in profile.statements)
+
+
+def test_a_training_user_is_not_compared_with_the_own_items() -> None:
+    alone = learn(ProfileSettings(norms=True), [RATED, TAGGED])
+    assert set(alone.norms_for("new")) == {"rating"} and alone.norms_for("r") == {}
+    made = make(ProfileSettings(norms=True), alone)([RATED, replace(RATED, id="new")], None)
+    assert [any("strictness" in s.facet for s in one.statements) for one in made] == [False, True]
+    assert made[0].template == made[1].template
+    kept = Known(alone.labels, alone.norms)  # what a checkpoint holds
+    assert kept.norms_for("r") == alone.norms_for("new")
 
 
 def test_given_profiles_go_with_their_users() -> None:

@@ -10,11 +10,15 @@ from tailorlm.backbone.rows import collate
 from tailorlm.data.cuts import Cut, seen
 from tailorlm.data.records import Interaction
 from tailorlm.demo.answering import shuffled
+from tailorlm.demo.population import population
+from tailorlm.demo.world import counted
 from tailorlm.methods import p2p
 from tailorlm.methods.batches import BatchSettings
 from tailorlm.methods.objectives import LossSettings, SharedLora
 from tailorlm.methods.p2p_rows import cuts_of, told_rows
 from tailorlm.methods.source import shared_start
+from tailorlm.profiles.norms import fit_norms
+from tailorlm.profiles.statistical import summarise
 from tailorlm.training.settings import TrainSettings
 
 TRAIN = TrainSettings(steps=8, learning_rate=5e-3, warmup=0.0, save_every=0, line_seconds=1e9)
@@ -105,6 +109,36 @@ def test_profiles_hold_nothing_of_the_target_or_the_future(bench, people):
     assert torch.equal(table[0], table[1])
     assert not torch.equal(table[0], table[2])
     assert seen(user, cut) == user.history[:10]
+
+
+def test_norms_fitted_anew_hold_nothing_of_the_target_or_the_future(bench, people):
+    """As `product_rating` trains: who is described is among those whose ratings the norms are fitted on."""
+
+    def flipped(item):
+        rated = item.task == "rating"
+        return replace(item, output=str(6 - int(item.output))) if rated else replace(item, output="zz")
+
+    def made(everybody, user, position, profile_of):
+        source = p2p.Source(replace(bench, profile=profile_of(everybody)), settings())
+        return told_rows(source.bench, source.inputs, [user], [Cut(user.id, position)], "all", 256, 0).profiles[0]
+
+    def same_after_later_items_changed(profile_of):
+        found = []
+        for place, user in enumerate(many):
+            position = len(user.history) // 2
+            before, after = user.history[:position], user.history[position:]
+            later = replace(user, history=before + tuple(map(flipped, after)) * 3)
+            changed = [*many[:place], later, *many[place + 1 :]]
+            found.append(made(many, user, position, profile_of) == made(changed, later, position, profile_of))
+        return found
+
+    def fitted_on_everybody(everybody):
+        norms = fit_norms(user.history for user in everybody)
+        return lambda user_id, history, task: summarise(user_id, history, task, None, norms)
+
+    many = [member.user for member in population("train", 24, seed=5)]
+    assert all(same_after_later_items_changed(counted))
+    assert not all(same_after_later_items_changed(fitted_on_everybody))
 
 
 def test_cuts_of_a_user_do_not_depend_on_company(people):

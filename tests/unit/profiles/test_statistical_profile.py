@@ -172,7 +172,7 @@ def world(rng, bias, stretch, count):
 
 def test_norms_tell_strict_from_generous_and_narrow_from_wide():
     rng = random.Random(0)
-    crowd = [item for _ in range(200) for item in world(rng, rng.choice((-1, 0, 1)), rng.choice((0.5, 1, 2)), 8)]
+    crowd = [list(world(rng, rng.choice((-1, 0, 1)), rng.choice((0.5, 1, 2)), 8)) for _ in range(200)]
     norms = fit_norms(crowd)
     strict = summarise("u", list(world(rng, -1, 1, 12)), norms=norms)
     wide = said(summarise("u", list(world(rng, 0, 2, 12)), norms=norms))
