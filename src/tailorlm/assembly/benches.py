@@ -3,6 +3,8 @@
 Source: design section 3 (another base or encoder is refused with expected and found).
 """
 
+import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,12 @@ from tailorlm.backbone.fingerprint import fingerprint
 from tailorlm.backbone.generate import generate
 from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.model import Backbone, pick_device
+from tailorlm.backbone.prompt import Messages, encode_prompt
 from tailorlm.methods.source import Bench, Profiler
 from tailorlm.profiles.base_states import BaseStatesEncoder
 from tailorlm.profiles.cache import CachedEncoder
 from tailorlm.profiles.encode import MINILM, MINILM_PACKAGE, Encoder, SentenceEncoder
+from tailorlm.profiles.endpoint import EndpointError, whole
 from tailorlm.profiles.profile import Complete
 
 
@@ -98,15 +102,32 @@ def truncated(encoder: Encoder | None) -> int:
 
 
 def completions(backbone: Backbone, max_new_tokens: int) -> Complete:
-    """The base model, without adapters, as a writer of summaries."""
+    """The base model, without adapters, as a writer of summaries; BatchError where requests are too long for it."""
     # An injector wants some space; without adapters it does nothing.
     injector = Injector(backbone.model, LoraSpace(backbone.sites(backbone.linear_names()[:1]), 1))
 
-    def complete(prompts: Any) -> list[str]:
+    def complete(prompts: Sequence[str]) -> list[str]:
         turns = [[{"role": "user", "content": prompt}] for prompt in prompts]
-        return generate(backbone, injector, turns, None, [-1] * len(turns), max_new_tokens)
+        refused = [_too_long(backbone, turn, place, max_new_tokens) for place, turn in enumerate(turns)]
+        fit = [turn for turn, error in zip(turns, refused, strict=True) if error is None]
+        made = iter(generate(backbone, injector, fit, None, [-1] * len(fit), max_new_tokens) if fit else ())
+        return whole([next(made) if error is None else error for error in refused])
 
     return complete
+
+
+def _too_long(backbone: Backbone, turn: Messages, place: int, max_new_tokens: int) -> EndpointError | None:
+    """Why a request cannot be sent to the base; None where it can."""
+    room = backbone.max_tokens - max_new_tokens
+    count = len(encode_prompt(backbone.tokenizer, turn, sys.maxsize))
+    if count <= room:
+        return None
+    return EndpointError(
+        place,
+        f"the request for it takes {count} tokens, and the base reads {backbone.max_tokens} less "
+        f"profile.max_new_tokens ({max_new_tokens}), which leaves {room}: set profile.template.items or "
+        "profile.template.item_chars lower",
+    )
 
 
 def make_profilers(settings: ProfileSettings, known: Known, backbone: Backbone) -> Profilers:

@@ -15,8 +15,10 @@ from tailorlm.assembly import checkpoints, runs, splitting
 from tailorlm.assembly.benches import load_base, make_bench, make_encoder, make_profilers, truncated
 from tailorlm.assembly.datasets import pools, training_users, validation_users
 from tailorlm.assembly.population import population
+from tailorlm.assembly.preflight import check_trackers, try_writer
 from tailorlm.assembly.profilers import Known, Profilers, learn, one_by_one
 from tailorlm.assembly.recipes import Recipe, method, plain
+from tailorlm.assembly.run_folders import starting
 from tailorlm.assembly.spent import spending, spent
 from tailorlm.data.problems import Report
 from tailorlm.data.records import User
@@ -75,14 +77,18 @@ def put_together(
 
 def train(recipe: Recipe, directory: Path, resume: bool = False) -> Path:
     """Train into `directory` and give the checkpoint's folder. Interrupted, NonFiniteLoss and ValueError as the
-    training loop raises them; `resume` continues a run that was stopped.
+    training loop raises them; `resume` continues a run that was stopped. What fails with nothing trained leaves no
+    folder behind.
     """
     runs.check_run(directory, recipe)
+    check_trackers(recipe)
     built = assemble(recipe, directory)
-    runs.open_run(directory, recipe)  # only now: what cannot start leaves no folder behind
-    splitting.keep(built.split, directory)
-    shared = train_shared(built, directory, resume)
-    return train_network(built, directory, resume, shared if recipe.start == "mt_lora" else None)
+    try_writer(recipe, built.users, built.bench.profile)
+    with starting(directory):
+        runs.open_run(directory, recipe)
+        splitting.keep(built.split, directory)
+        shared = train_shared(built, directory, resume)
+        return train_network(built, directory, resume, shared if recipe.start == "mt_lora" else None)
 
 
 def train_shared(built: Built, directory: Path, resume: bool) -> Adapters:

@@ -144,6 +144,10 @@ class Recipe:
     contexts: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     eval: EvalSettings = field(default_factory=EvalSettings)
 
+    def __post_init__(self) -> None:
+        if self.max_tokens < 2:
+            raise ValueError(f"max_tokens is {self.max_tokens}; expected at least 2, a prompt's and an answer's")
+
 
 def read(path: str | Path, overrides: Sequence[str] = (), data: str | Path | None = None) -> Recipe:
     """The recipe of a TOML file with `--set` overrides and `--data`. ValueError says what is wrong where."""

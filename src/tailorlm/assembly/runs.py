@@ -16,10 +16,11 @@ from typing import Any
 
 from tailorlm import __version__
 from tailorlm import recipe as toml
+from tailorlm.assembly import run_folders
 from tailorlm.assembly.recipes import Recipe, plain, resolve
 from tailorlm.training.checkpoints import make_private
 
-RECIPE, RUN = "recipe.toml", "run.json"
+RECIPE, RUN = run_folders.RECIPE, "run.json"
 PACKAGES = ("torch", "transformers", "accelerate", "peft", "sentence-transformers", "safetensors", "numpy")
 FREE = frozenset({"eval", "contexts"})
 """Tables that a run may change between training and evaluation: they change no trained number."""
@@ -28,12 +29,18 @@ TRAINED = frozenset({"mt_lora", "p2p"})
 
 
 def check_run(directory: Path, recipe: Recipe) -> None:
-    """ValueError, with the first difference, where the folder holds a run of another recipe."""
-    path = directory / RECIPE
-    if path.exists():
-        different = changed(trained(resolve(toml.load(path))), trained(recipe))
-        if different:
-            raise ValueError(f"{directory} holds a run of another recipe: {different[0]}; choose another --out")
+    """ValueError, with the first difference, where the folder holds a run of another recipe, or no run.
+
+    What a failed start of another recipe left does not count, and goes.
+    """
+    run_folders.check_ours(directory)
+    if not run_folders.is_run(directory):
+        return
+    different = changed(trained(resolve(toml.load(directory / RECIPE))), trained(recipe))
+    if different and run_folders.trained(directory):
+        raise ValueError(f"{directory} holds a run of another recipe: {different[0]}; choose another --out")
+    if different:
+        run_folders.clear_start(directory)
 
 
 def open_run(directory: Path, recipe: Recipe) -> None:

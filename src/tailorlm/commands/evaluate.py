@@ -15,8 +15,10 @@ from rich.console import Console
 from tailorlm.assembly import build, runs, splitting
 from tailorlm.assembly.compared import compared
 from tailorlm.assembly.population import Population, nearest, population
+from tailorlm.assembly.preflight import check_trackers
 from tailorlm.assembly.recipes import Recipe, read
 from tailorlm.assembly.remembered import Remembered
+from tailorlm.assembly.run_folders import starting
 from tailorlm.assembly.sources import Sources
 from tailorlm.assembly.wanted import check_rows, needs, wanted
 from tailorlm.commands import judging
@@ -66,8 +68,10 @@ def run(
     folder = new_folder(out_of(recipe, out))
     runs.check_run(folder, settings)
     no_bars_of_loading()
-    work = prepared(settings, folder, resume)
-    judge = judging.ready(settings.eval.judge, work.desk, work.plan, folder, resume)
+    check_trackers(settings)
+    with starting(folder):
+        work = prepared(settings, folder, resume)
+        judge = judging.ready(settings.eval.judge, work.desk, work.plan, folder, resume)
     answer(work, judge)
     found = read_rows(work.plan)
     result = summed_up(work, found)

@@ -1,6 +1,7 @@
 """`tailor train`: a recipe becomes a hypernetwork in a run's folder. Knows nothing of evaluation."""
 
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,9 +24,8 @@ def run(recipe: Path, overrides: Sequence[str], data: Path | None, out: Path | N
     except KeyboardInterrupt as stopped:
         raise KeyboardInterrupt(said(stopped, folder)) from None
     found = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    return Result(
-        {"checkpoint": str(checkpoint), "run": str(folder), **found}, lines(checkpoint, recipe, folder, found)
-    )
+    next_steps = lines(checkpoint, command(recipe, overrides, data, folder), found)
+    return Result({"checkpoint": str(checkpoint), "run": str(folder), **found}, next_steps)
 
 
 def said(stopped: KeyboardInterrupt, folder: Path) -> str:
@@ -40,12 +40,19 @@ def out_of(recipe: Path, out: Path | None) -> Path:
     return out if out is not None else Path("runs") / recipe.stem
 
 
-def lines(checkpoint: Path, recipe: Path, folder: Path, found: dict[str, object]) -> list[str]:
+def command(recipe: Path, overrides: Sequence[str], data: Path | None, folder: Path) -> str:
+    """The evaluation of this very run, as a shell reads it."""
+    given = [] if data is None else ["--data", str(data)]
+    changes = [word for override in overrides for word in ("--set", override)]
+    return shlex.join(["tailor", "eval", str(recipe), *given, *changes, "--out", str(folder)])
+
+
+def lines(checkpoint: Path, evaluate: str, found: dict[str, object]) -> list[str]:
     """What was made, and what to do with it."""
     return [
         f"{checkpoint}: trained on {found['training_users']} users, {found['training_items']} items, "
         f"{found['facets']} facets, in {found['seconds']} s",
         "next:",
-        f"  tailor eval {recipe} --out {folder}",
-        f"  tailor personalize {checkpoint} USERS --out adapters",
+        f"  {evaluate}",
+        f"  tailor personalize {shlex.quote(str(checkpoint))} USERS --out adapters",
     ]

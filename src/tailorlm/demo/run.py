@@ -32,8 +32,14 @@ from tailorlm.evaluation.report import table_lines, write_report
 from tailorlm.evaluation.table import summary
 from tailorlm.methods import mt_lora, none, oppu, p2p
 from tailorlm.methods.source import Bench, Roster, shared_start
+from tailorlm.training.checkpoints import make_private
 
 MARK = ".tailor-demo"
+OWN = frozenset({
+    MARK, "users", "vectors", "training", "adapters", "hypernetwork", "results.json", "answers.jsonl", "report.html",
+    "report.md", "replies.jsonl", "tasks.jsonl",
+})  # fmt: skip
+"""What the demo and the task study write."""
 NEXT = """
 [bold]{out}/report.html[/bold] shows all of this with pictures; {out}/adapters holds a PEFT folder for each unseen user.
 Your own people: write them as JSONL (docs/data.md), then
@@ -100,13 +106,15 @@ def main(out: Path, seed: int = 0, plan: Plan | None = None, console: Console | 
 
 
 def fresh_folder(out: Path) -> Path:
-    """An empty folder, mode 0700. A folder that holds something else than an earlier demo is left alone."""
-    if out.exists() and any(out.iterdir()):
-        if not (out / MARK).exists():
-            raise ValueError(f"{out} exists and is no earlier demo (it has no {MARK}): choose another --out")
-        shutil.rmtree(out)
-    out.mkdir(mode=0o700, parents=True, exist_ok=True)
-    out.chmod(0o700)
+    """An empty folder, mode 0700 where it was not there. One that holds anything but an earlier demo is left alone."""
+    there = sorted(path.name for path in out.iterdir()) if out.exists() else []
+    if there and MARK not in there:
+        raise ValueError(f"{out} exists and is no earlier demo (it has no {MARK}): choose another --out")
+    if odd := [name for name in there if name not in OWN]:
+        raise ValueError(f"{out} is an earlier demo with {odd[0]!a}, which no demo made: choose another --out")
+    for name in there:
+        shutil.rmtree(out / name) if (out / name).is_dir() else (out / name).unlink()
+    make_private(out)
     (out / MARK).write_text(f"tailor demo {__version__}\n")
     return out
 

@@ -14,9 +14,13 @@ BEST = "best.pt"
 
 
 def make_private(directory: Path) -> None:
-    """Create the folder if need be, readable by its owner only (mode 0700): runs may hold users' text."""
-    directory.mkdir(parents=True, exist_ok=True)
-    directory.chmod(0o700)
+    """Create the folder if need be, readable by its owner only (mode 0700): runs may hold users' text.
+
+    One that is there keeps its mode: it is somebody's.
+    """
+    if not directory.is_dir():
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(0o700)  # mkdir's mode is less what the umask takes
 
 
 def write(path: Path, content: Any) -> None:

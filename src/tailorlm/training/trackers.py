@@ -6,6 +6,7 @@ Knows nothing of training. Each package is imported where it is used; numbers on
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ def open_tracker(name: str, project: str, directory: Path, config: Mapping[str, 
     if name == "tensorboard":
         return _tensorboard(directory)
     return _run_based(_load(name, name), project, directory, config)
+
+
+def check_tracker(name: str) -> None:
+    """ValueError, with the pip command, where the package of the tracker called `name` is missing."""
+    if name != "none" and find_spec(name) is None:
+        raise _missing(name)
 
 
 def _tensorboard(directory: Path) -> Tracker:
@@ -49,4 +56,8 @@ def _load(module: str, package: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise ValueError(f"train.tracker needs the package {package!r}: pip install {package}") from error
+        raise _missing(package) from error
+
+
+def _missing(package: str) -> ValueError:
+    return ValueError(f"train.tracker needs the package {package!r}: pip install {package}")

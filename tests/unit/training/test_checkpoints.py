@@ -62,11 +62,13 @@ def test_a_checkpoint_cannot_run_code(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_an_open_folder_is_made_private(tmp_path: Path) -> None:
+def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
     open_folder = tmp_path / "run"
     open_folder.mkdir(mode=0o755)
     checkpoints.make_private(open_folder)
-    assert stat.S_IMODE(open_folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(open_folder.stat().st_mode) == 0o755  # somebody made it so
+    checkpoints.make_private(tmp_path / "made" / "here")
+    assert stat.S_IMODE((tmp_path / "made" / "here").stat().st_mode) == 0o700
 
 
 def test_a_curve_is_cut_back_and_a_torn_line_is_dropped(tmp_path: Path) -> None:
