@@ -1,6 +1,7 @@
 """Wrong profiles are what they say: no own profile kept, the right task, the same words, the mean; all seeded."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -138,4 +139,31 @@ def test_a_wrong_profiles_adapter_is_asked_for_in_the_users_own_name(bench, peop
     adapters = source.made_of(mean, present)
     assert len(adapters) == 1 and not torch.equal(
         adapters.tensors["q_proj.B"][0], right_adapters.tensors["q_proj.B"][0]
+    )
+
+
+@pytest.mark.parametrize(("pool", "scope"), [("facets", "all"), ("single", "task"), ("attention", "all")])
+def test_the_mean_of_training_users_is_one_adapter_for_all(bench, people, queries, tmp_path, pool, scope):
+    train = TrainSettings(steps=4, learning_rate=1e-2, warmup=0.0, save_every=0, line_seconds=1e9)
+    net = p2p.NetSettings(pool=pool, head="L", latent=16, head_in=24, components=3, dropout=0.0, unit_norm=False)
+    cuts = p2p.CutSettings(count=1, minimum=2, scope=scope)
+    source = p2p.Source(replace(bench, max_tokens=128), p2p.Settings(net=net, cuts=cuts, train=train))
+    source.prepare(people, tmp_path / "run")
+    tasks = sorted({query.task for query in queries})
+    roster = source.enrol_mean(people[:4], people, tasks)
+    assert roster.shared and len(roster.adapters) == (len(tasks) if scope == "task" else 1)
+    told = source.examples(people[:4]).profiles
+    for (user, task), number in roster.place.items():
+        mine = [profile for profile in told if profile.task == task]
+        vectors, mask = source.table(mine).gather(torch.arange(len(mine)))
+        if pool == "attention":
+            vectors, mask = vectors[mask][:, None], mask[mask][:, None]
+        alone = source.made_of(*mean_vectors(vectors, mask))
+        for name, tensor in alone.tensors.items():
+            assert torch.allclose(roster.adapters.tensors[name][number], tensor[0], atol=1e-5), (user, task)
+    adapters, index = source.adapters(queries, roster)
+    assert adapters is roster.adapters and (scope == "task" or set(index.tolist()) == {0})
+    own = source.enrol(people, tasks).adapters
+    assert all(
+        (own.tensors["q_proj.B"][n] - roster.adapters.tensors["q_proj.B"][0]).abs().max() > 1e-6 for n in range(3)
     )

@@ -180,7 +180,8 @@ def grown(few, people, number, items):
 
 @pytest.mark.parametrize(("begin", "train"), [("anchor", "B+C"), ("pissa", "full")])
 def test_new_items_train_their_user_on_those_alone_and_nobody_else(bench, few, people, anchor, begin, train):
-    made = source(bench, anchor, begin=begin, train_parts=train)
+    # AdamW makes steps of gradients that are nothing but rounding, unless epsilon is above them.
+    made = source(bench, anchor, begin=begin, train_parts=train, train=replace(TRAIN, epsilon=1e-3))
     before = made.enrol(few)
     assert made.more(before, few).adapters.tensors.keys() == before.adapters.tensors.keys()
     more = grown(few, people, 1, 2)
