@@ -145,6 +145,7 @@ def described(built: Built, source: p2p.Source, seconds: float) -> dict[str, Any
         "training_items": sum(len(user.history) for user in built.users),
         "tasks": list(tasks_of(built.users)),
         "facets": len(source.facets),
+        "facets_left_out": source.left_out,
         "hypernetwork_parameters": sum(p.numel() for p in source.hypernet.parameters()),
         "texts_cut_by_the_encoder": truncated(built.bench.encoder),
         "data_notes": built.notes,

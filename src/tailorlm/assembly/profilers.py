@@ -77,11 +77,12 @@ def make(settings: ProfileSettings, known: Known, complete: Complete | None = No
     match settings.kind:
         case "statistical":
             labels: dict[str | None, Sequence[str]] = {task: found for task, found in known.labels.items()}
-            compares = settings.norms or bool(known.norms)
+            compares, sensitive = settings.norms or bool(known.norms), settings.template.sensitive
 
             def counted(users: Sequence[User], task: str | None) -> list[Profile]:
                 norms = [known.norms_for(user.id) if compares else None for user in users]
-                return [summarise(u.id, u.history, task, labels, n) for u, n in zip(users, norms, strict=True)]
+                each = zip(users, norms, strict=True)
+                return [summarise(u.id, u.history, task, labels, n, sensitive) for u, n in each]
 
             return counted
         case "given":

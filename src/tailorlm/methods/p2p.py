@@ -31,7 +31,7 @@ from tailorlm.methods.peft import PeftSettings
 from tailorlm.methods.source import Bench, Needs, Roster, Start
 from tailorlm.profiles.encode import Encoder
 from tailorlm.profiles.profile import Profile
-from tailorlm.profiles.table import OnUnknown, VectorTable, build_table, facet_names
+from tailorlm.profiles.table import OnUnknown, VectorTable, build_table, shared_facets
 from tailorlm.training.loop import Evaluate
 from tailorlm.training.loop import train as run
 from tailorlm.training.settings import TrainSettings
@@ -47,7 +47,8 @@ class Settings:
     another kind of adapter with its `options`.
 
     `source`: what the network is told of a user. `k` items are retrieved for each query: 0 makes an adapter a user,
-    more make one a query. A "history" told to an attention pool is a vector an item.
+    more make one a query. A "history" told to an attention pool is a vector an item. `facet_users`: fewer training
+    users' own text names no facet of the network; they are written in the checkpoint.
     """
 
     lora: LoraSettings = field(default_factory=LoraSettings)
@@ -60,6 +61,7 @@ class Settings:
     train: TrainSettings = field(default_factory=TrainSettings)
     source: Told = "profile+items"
     k: int = 0
+    facet_users: int = 5
 
     def __post_init__(self) -> None:
         """ValueError where kind and options, or source, k and pool do not go together."""
@@ -67,10 +69,10 @@ class Settings:
             raise ValueError(f'options {sorted(self.options)} with kind "lora": its settings are the table `lora`')
         self.peft()
         check(self.source, self.k)
+        if self.facet_users < 1:
+            raise ValueError(f"facet_users is {self.facet_users}: expected at least 1 (every training user's facets)")
         if self.source == "history" and self.net.pool == "facets":
-            raise ValueError(
-                'source "history" has no fixed slots, net.pool is "facets": expected "attention" or "single"'
-            )
+            raise ValueError('source "history" has no fixed slots, net.pool is "facets": set "attention" or "single"')
 
     def peft(self) -> PeftSettings:
         """The users' kind of adapter."""
@@ -78,7 +80,7 @@ class Settings:
 
 
 class Source:
-    """`hypernet` and `facets` are there after `prepare` (or `restore`)."""
+    """`hypernet` and `facets` are there after `prepare` (or `restore`); `left_out`: facets that training left out."""
 
     def __init__(self, bench: Bench, settings: Settings, start: Start | None = None) -> None:
         """`start`: one LoRA (MT-LoRA) that the hypernetwork begins at for everybody; None begins at a fresh adapter.
@@ -92,6 +94,7 @@ class Source:
         self.space = settings.peft().space(bench.backbone)
         self.injector = Injector(bench.backbone.model, self.space)
         self.facets: tuple[str, ...] = ()
+        self.left_out = 0
         self.hypernet: Network | None = None
 
     def restore(self, hypernet: Network, facets: tuple[str, ...]) -> None:
@@ -106,8 +109,8 @@ class Source:
         check_monitor(self.settings.train)
         told = self.examples(users)
         self.facets = self.slots(told.profiles)
-        table = self.table(told.profiles)
-        network = self.build(table)
+        table = self.table(told.profiles, "count")
+        network, self.left_out = self.build(table), len(table.unknown)
         objective = HypernetObjective(self.bench.backbone, self.injector, network, table, self.settings.loss)
         stream = batches(self.bench, told.rows, told.owners, self.settings.batch, self.settings.train.seed, told.units)
         evaluate = self.evaluation(network, held) if held else None
@@ -142,10 +145,10 @@ class Source:
         return evaluate
 
     def slots(self, profiles: Sequence[Profile]) -> tuple[str, ...]:
-        """The facets with a place of their own: the profiles', and each retrieved item's; with pool facets only."""
+        """The facets with a place of their own, few users' own text aside, and each retrieved item's; pool facets."""
         if self.settings.net.pool != "facets":
             return ()
-        return tuple(sorted({*facet_names(profiles), *item_facets(self.settings.k)}))
+        return tuple(sorted({*shared_facets(profiles, self.settings.facet_users), *item_facets(self.settings.k)}))
 
     def table(self, profiles: Sequence[Profile], on_unknown: OnUnknown = "error") -> VectorTable:
         """The profiles' vectors, on the model's device. UnknownFacets for a statement without a slot, or a count."""

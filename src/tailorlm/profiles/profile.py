@@ -4,7 +4,7 @@ Knows nothing of how the statements were made or how they are encoded. Source: d
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -14,10 +14,14 @@ Embed = Callable[[Sequence[str]], torch.Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One thing said of a user; `facet` names what it is about and is the same for all users."""
+    """One thing said of a user; `facet` names what it is about and is the same for all users.
+
+    `own`: the facet's name is text of the user (a label that no task declares).
+    """
 
     facet: str
     text: str
+    own: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Traits that summaries leave out by default, and the words by which a statement that names one is found.
+"""Traits that profiles leave out by default, and the words by which a statement that names one is found.
 
 The list follows articles 9 and 10 of the GDPR and adds whereabouts, money and contact details. A word list
 finds what is said outright, in English, and no more. Knows nothing of users.

@@ -7,7 +7,7 @@ see `llm.py`).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tailorlm.data.records import Interaction
 from tailorlm.profiles import choices, ratings, writing
@@ -15,6 +15,7 @@ from tailorlm.profiles.norms import Norms
 from tailorlm.profiles.number import number
 from tailorlm.profiles.offers import LONGEST_OPTION, listed
 from tailorlm.profiles.profile import Profile, Statement
+from tailorlm.profiles.sensitive import TRAITS, named
 
 VERSION = "statistical-2"
 AMOUNTS = ((0, "no history yet"), (2, "very little history"), (8, "a little history"), (20, "some history"))
@@ -31,21 +32,23 @@ def summarise(
     task: str | None = None,
     labels: Labels | None = None,
     norms: TaskNorms | None = None,
+    sensitive: Sequence[str] = TRAITS,
 ) -> Profile:
     """The profile of a user from `history` (all of it is used: cut it first).
 
     `task` keeps that task's items only. `labels` gives tasks' label lists where they are known, so that
     labels never seen have their statement; a task without one is judged by its items. `norms`
     (`norms.fit_norms` on training users, `fit_apart` for these users themselves) lets ratings be compared with what
-    others give to the same words.
+    others give to the same words. Words and labels of the user's own that name one of the `sensitive` traits are not
+    repeated (`sensitive.named`).
     Facets are `"{task}: {what}"`, or `"{what}"` for items that name no task.
     """
     items = [item for item in history if task is None or item.task == task]
     statements = [Statement("history", _amount(len(items)))]
     for name in sorted({item.task for item in items}, key=lambda name: name or ""):
         of_task = [item for item in items if item.task == name]
-        said = _describe(of_task, (labels or {}).get(name, ()), (norms or {}).get(name))
-        statements.extend(_named(name, said))
+        known = (labels or {}).get(name, ()), (norms or {}).get(name)
+        statements.extend(_of_task(name, of_task, *known, sensitive))
     return Profile(user_id, task, tuple(statements), f"{VERSION}+norms" if norms is not None else VERSION)
 
 
@@ -53,20 +56,30 @@ def _amount(count: int) -> str:
     return next((words for most, words in AMOUNTS if count <= most), "a long history")
 
 
-def _named(task: str | None, said: Iterable[tuple[str, str]]) -> Iterator[Statement]:
+def _of_task(
+    task: str | None, items: Sequence[Interaction], labels: Sequence[str], norms: Norms | None, sensitive: Sequence[str]
+) -> Iterator[Statement]:
+    """The statements on one task's items. Labels that no task declares are users' text: none that names a trait."""
     facet = f"{task}: " if task else ""
     spoken = f"{task.replace('_', ' ')}: " if task else ""
-    return (Statement(facet + what, spoken + words) for what, words in said)
+    found = _known_kind(labels, norms) or kind(items)
+    declared = {label.lower() for label in labels}
+    for what, words in _describe(found, items, labels, norms, sensitive):
+        own = found == "labels" and what not in declared
+        if not (own and named(what, sensitive)):
+            yield Statement(facet + what, spoken + words, own)
 
 
-def _describe(items: Sequence[Interaction], labels: Sequence[str], norms: Norms | None) -> Iterator[tuple[str, str]]:
-    match _known_kind(labels, norms) or kind(items):
+def _describe(
+    found: str, items: Sequence[Interaction], labels: Sequence[str], norms: Norms | None, sensitive: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    match found:
         case "labels":
             return choices.describe(items, labels)
         case "ratings":
             return ratings.describe(items, norms)
         case _:
-            return writing.describe(items)
+            return writing.describe(items, sensitive)
 
 
 def _known_kind(labels: Sequence[str], norms: Norms | None) -> str | None:

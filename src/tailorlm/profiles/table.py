@@ -63,6 +63,16 @@ def facet_names(profiles: Sequence[Profile]) -> tuple[str, ...]:
     return tuple(sorted({statement.facet for profile in profiles for statement in profile.statements}))
 
 
+def shared_facets(profiles: Sequence[Profile], users: int) -> tuple[str, ...]:
+    """The facets, sorted, without those that are users' own text and that fewer than `users` users have."""
+    own: dict[str, set[str]] = {}
+    for profile in profiles:
+        for statement in profile.statements:
+            if statement.own:
+                own.setdefault(statement.facet, set()).add(profile.user_id)
+    return tuple(name for name in facet_names(profiles) if name not in own or len(own[name]) >= users)
+
+
 def build_table(
     profiles: Sequence[Profile], encoder: Encoder, mode: Mode = "joined", facets: Sequence[str] | None = None,
     on_unknown: OnUnknown = "error",

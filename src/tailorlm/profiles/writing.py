@@ -2,17 +2,19 @@
 
 Knows nothing of other users or of languages beyond word boundaries. Everything that an uncased encoder would
 drop (case, punctuation, emoji) is put into words. What fewer than three in five items show is hedged, so
-that one item in ten off-trait changes no wording.
+that one item in ten off-trait changes no wording. Words that name a sensitive trait are not repeated.
 """
 
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from statistics import median
 
 from tailorlm.data.records import Interaction
 from tailorlm.profiles.marks import case, emoji, ending, words
+from tailorlm.profiles.sensitive import TRAITS, named
 
 MOST, SOME, RARE = 0.6, 0.4, 0.25
 FEW = 2
@@ -63,7 +65,7 @@ class Piece:
     given: list[str]
 
 
-def describe(items: Sequence[Interaction]) -> Iterator[tuple[str, str]]:
+def describe(items: Sequence[Interaction], sensitive: Sequence[str] = TRAITS) -> Iterator[tuple[str, str]]:
     """(facet, words) for case, ending, emoji, opener, length, ratio and terms, always all seven."""
     pieces = [_piece(item) for item in items]
     opening = opener(pieces)
@@ -71,10 +73,10 @@ def describe(items: Sequence[Interaction]) -> Iterator[tuple[str, str]]:
     yield "case", _settled("writes", "letter case", CASES, [case(piece.cased, skip) for piece in pieces])
     yield "ending", _settled("ends", "ending", ENDINGS, [ending(piece.output) for piece in pieces])
     yield "emoji", _emoji([emoji(piece.output) for piece in pieces])
-    yield "opener", _opener(opening, len(pieces))
+    yield "opener", _opener(() if named(" ".join(opening), sensitive) else opening, len(pieces))
     yield "length", _length(pieces)
     yield "ratio", _ratio(pieces, skip)
-    yield "terms", _terms(pieces, opening)
+    yield "terms", _terms(pieces, opening, sensitive)
 
 
 def _piece(item: Interaction) -> Piece:
@@ -158,7 +160,7 @@ def _shared_start(texts: Sequence[list[str]]) -> int:
     return next((i for i in range(shortest) if first[i] != last[i]), shortest)
 
 
-def _terms(pieces: Sequence[Piece], opening: tuple[str, ...]) -> str:
+def _terms(pieces: Sequence[Piece], opening: tuple[str, ...], sensitive: Sequence[str]) -> str:
     """Up to three words of the user's own: in many outputs whose inputs lack them, and rare in inputs."""
     own, given = Counter[str](), Counter[str]()
     for piece in pieces:
@@ -167,5 +169,6 @@ def _terms(pieces: Sequence[Piece], opening: tuple[str, ...]) -> str:
         own.update({word for word in piece.said if len(word) > 4} - source)
     least = max(3, 0.3 * len(pieces))
     kept = [w for w, n in own.items() if n >= least and n > 2 * given[w] and w not in opening]
-    best = sorted(kept, key=lambda word: (-own[word], word))[:3]
+    ranked = sorted(kept, key=lambda word: (-own[word], word))
+    best = list(islice((word for word in ranked if not named(word, sensitive)), 3))
     return f"favours the words {', '.join(best)}" if best else "has no favourite words"

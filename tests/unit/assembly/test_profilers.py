@@ -41,6 +41,13 @@ def test_a_training_user_is_not_compared_with_the_own_items() -> None:
     assert kept.norms_for("r") == alone.norms_for("new")
 
 
+def test_a_recipe_replaces_the_sensitive_traits_of_every_kind() -> None:
+    sick = User("s", tuple(Interaction(f"file letter {n}", "hiv positive", None, "folder") for n in range(8)))
+    [default] = make(ProfileSettings(), Known())([sick], None)
+    [emptied] = make(ProfileSettings(template=Template(sensitive=())), Known())([sick], None)
+    assert "hiv" not in default.text and "hiv positive" in emptied.text
+
+
 def test_given_profiles_go_with_their_users() -> None:
     profilers = make(ProfileSettings(kind="given"), Known())
     assert profilers([TAGGED], None)[0].text == "likes comedies\nhates war"

@@ -19,6 +19,7 @@ from tailorlm.methods.p2p_rows import cuts_of, told_rows
 from tailorlm.methods.source import shared_start
 from tailorlm.profiles.norms import fit_norms
 from tailorlm.profiles.statistical import summarise
+from tailorlm.profiles.table import facet_names
 from tailorlm.training.settings import TrainSettings
 
 TRAIN = TrainSettings(steps=8, learning_rate=5e-3, warmup=0.0, save_every=0, line_seconds=1e9)
@@ -71,7 +72,7 @@ def test_a_batch_trains_each_row_with_its_own_users_adapter(bench, people):
     source = p2p.Source(bench, settings(steps=3))
     told = source.examples(people)
     rows, profiles, owners = told.rows, told.profiles, told.owners
-    source.facets = p2p.facet_names(profiles)
+    source.facets = facet_names(profiles)
     table = source.table(profiles)
     torch.manual_seed(0)
     network = source.build(table)
@@ -104,7 +105,7 @@ def test_profiles_hold_nothing_of_the_target_or_the_future(bench, people):
 
     assert made(user) == made(later)
     assert made(user) != made(earlier)
-    source.facets = p2p.facet_names([made(user), made(earlier)])
+    source.facets = facet_names([made(user), made(earlier)])
     table = [source.table([made(person)]).gather(torch.tensor([0]))[0] for person in (user, later, earlier)]
     assert torch.equal(table[0], table[1])
     assert not torch.equal(table[0], table[2])
@@ -141,6 +142,26 @@ def test_norms_fitted_anew_hold_nothing_of_the_target_or_the_future(bench, peopl
     assert not all(same_after_later_items_changed(fitted_on_everybody))
 
 
+@pytest.mark.parametrize(("having", "kept"), [(1, False), (4, False), (5, True)])
+def test_few_users_own_text_names_no_facet(bench, people, tmp_path, having, kept):
+    secret = tuple(Interaction(f"file letter {n}", "Zanzibar Quill", None, "folder") for n in range(8))
+    some = [replace(user, history=secret + user.history) for user in people[:having]] + people[having:]
+    source = p2p.Source(replace(bench, profile=counted(some)), settings(steps=1))
+    source.prepare(some, tmp_path)
+    assert ("folder: zanzibar quill" in source.facets) is kept and source.left_out == (not kept)
+    assert {"history", "movie_tagging: comedy", "rating: level"} <= set(source.facets)
+
+
+def test_a_setting_lets_every_facet_in(bench, people, tmp_path):
+    own = tuple(Interaction(f"file letter {n}", "taxes", None, "folder") for n in range(8))
+    some = [replace(people[0], history=own + people[0].history), *people[1:]]
+    source = p2p.Source(replace(bench, profile=counted(some)), replace(settings(steps=1), facet_users=1))
+    source.prepare(some, tmp_path)
+    assert "folder: taxes" in source.facets and source.left_out == 0
+    with pytest.raises(ValueError, match="facet_users is 0"):
+        p2p.Settings(facet_users=0)
+
+
 def test_cuts_of_a_user_do_not_depend_on_company(people):
     drawn = cuts_of(people, settings().cuts, 0)
     assert [cut for cut in drawn if cut.user_id == people[2].id] == cuts_of([people[2]], settings().cuts, 0)
@@ -154,7 +175,7 @@ def test_a_start_is_everybodys_adapter_before_training(bench, people):
     start = shared().detach()
     source = p2p.Source(bench, settings(), shared_start(start))
     profiles = [bench.profile(user.id, user.history, None) for user in people]
-    source.facets = p2p.facet_names(profiles)
+    source.facets = facet_names(profiles)
     source.hypernet = source.build(source.table(profiles)).eval()
     for name, tensor in source.enrol_profiles(profiles).adapters.tensors.items():
         assert torch.allclose(tensor, start.tensors[name].expand_as(tensor), atol=1e-5)

@@ -162,6 +162,31 @@ def test_ratings_are_said_in_words():
     assert found["rating: usual"] == "rating: the rating four is given most of the time"
 
 
+def test_words_that_name_a_sensitive_trait_are_not_repeated():
+    openings = ("one", "two", "three", "four", "five", "six", "seven")
+    sick = [Interaction("plans", f"{word} cancer diagnosis again", None, "post") for word in openings]
+    text = summarise("u", sick).text
+    assert "cancer" not in text and "diagnos" not in text and "favours the words again" in text
+    assert "favours the words again, cancer, diagnosis" in summarise("u", sick, sensitive=()).text
+    opening = [Interaction("plans", f"my cancer {word}", None, "post") for word in openings]
+    assert "cancer" not in summarise("u", opening).text and "no fixed opening words" in summarise("u", opening).text
+    assert "opens with the words my cancer" in summarise("u", opening, sensitive=()).text
+    assert "cancer" in summarise("u", sick, sensitive=("religion",)).text
+    assert "again" not in summarise("u", sick, sensitive=("again",)).text
+
+
+def test_own_labels_that_name_a_sensitive_trait_are_left_out_and_declared_ones_stay():
+    labels = ["HIV positive"] * 8 + ["invoices"] * 3
+    history = [Interaction(f"file letter {n}", label, None, "folder") for n, label in enumerate(labels)]
+    profile = summarise("u", history)
+    assert "hiv" not in profile.text and [s.facet for s in profile.statements if s.own] == ["folder: invoices"]
+    assert "folder: hiv positive" in said(summarise("u", history, sensitive=()))
+    declared = summarise("u", history, labels={"folder": ("HIV positive", "spam")})
+    assert {s.facet: s.own for s in declared.statements if s.facet != "history"} == {
+        "folder: hiv positive": False, "folder: spam": False, "folder: invoices": True,
+    }  # fmt: skip
+
+
 def world(rng, bias, stretch, count):
     words = ("awful", "weak", "fine", "good", "superb")
     for _ in range(count):

@@ -8,7 +8,7 @@ import torch
 from tailorlm.data.records import Interaction
 from tailorlm.profiles.profile import Profile, Statement
 from tailorlm.profiles.statistical import summarise
-from tailorlm.profiles.table import UnknownFacets, build_table, facet_names
+from tailorlm.profiles.table import UnknownFacets, build_table, facet_names, shared_facets
 
 
 def profile(user, **said):
@@ -20,6 +20,15 @@ ONE, TWO = profile("u1", a="likes tea", b="shouts"), profile("u2", b="shouts", c
 
 def test_profile_text_joins_statements():
     assert ONE.text == "likes tea\nshouts"
+
+
+def test_facets_of_users_own_text_are_those_that_enough_users_have():
+    def labelled(user, label, own=True):
+        return Profile(user, None, (Statement("history", "some"), Statement(label, "first", own)), "t-1")
+
+    two = [labelled("u1", "mine"), labelled("u1", "mine"), labelled("u2", "ours"), labelled("u3", "ours")]
+    assert shared_facets([*two, labelled("u1", "declared", False)], 2) == ("declared", "history", "ours")
+    assert shared_facets(two, 1) == ("history", "mine", "ours") and shared_facets(two, 3) == ("history",)
 
 
 def test_facets_have_fixed_slots_and_each_text_is_encoded_once(encoder):
