@@ -13,16 +13,16 @@ Decisions
 - TOML has no null: a setting that is None is left out, and what is left out has its default.
 """
 
-import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
-from datetime import date, time
 from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from tailorlm.toml_writing import dump as dump
 
 T = TypeVar("T")
 _BARE = re.compile(r"[A-Za-z./~][^\s\"'\[\]{}#,=]*")
@@ -61,7 +61,7 @@ def settings(cls: type[T], table: Mapping[str, Any], where: str = "", base: T | 
 
     Fields may be str, bool, int, float, Path, Any, Literal, `X | None`, other unions, tuple, list,
     Sequence, dict, Mapping, and dataclasses. Raises ValueError for unknown and missing keys and for
-    wrong types, and passes on what the dataclass itself raises.
+    wrong types, and what the dataclass itself raises, with where that is.
     """
     known = {field.name: field for field in fields(cls) if field.init}  # type: ignore[arg-type]
     for key in table:
@@ -74,15 +74,19 @@ def settings(cls: type[T], table: Mapping[str, Any], where: str = "", base: T | 
     made = {
         key: _filled(value, hints[key], _at(where, key), _default(known[key], base)) for key, value in table.items()
     }
-    return cls(**made) if base is None else replace(base, **made)  # type: ignore[type-var]
+    try:
+        return cls(**made) if base is None else replace(base, **made)  # type: ignore[type-var]
+    except ValueError as error:
+        raise ValueError(_located(str(error), where)) from None
 
 
-def dump(recipe: object) -> str:
-    """A mapping or a dataclass as TOML that reads back as the same values (paths as text, tuples as lists).
-
-    Raises ValueError for what TOML cannot say: NaN, a None inside a list, other types.
-    """
-    return "\n".join(_lines(_table(recipe), ())).strip() + "\n"
+def _located(said: str, where: str) -> str:
+    """A dataclass's own message with the whole path of its table, of which it may name the end: `train.steps is 0`."""
+    path = where.split(".") if where else []
+    for start in range(len(path)):
+        if said.startswith(".".join([*path[start:], ""])):
+            return ".".join([*path[:start], said])
+    return f"{where}: {said}" if where else said
 
 
 def _default(field: Field[Any], base: Any) -> Any:
@@ -210,51 +214,3 @@ def _said(kind: Any) -> str:
     if is_dataclass(kind) or kind is dict or get_origin(kind) in (dict, Mapping):
         return "a table"
     return kind if isinstance(kind, str) else plain.get(kind, str(kind))
-
-
-def _table(recipe: object) -> dict[str, Any]:
-    """Keys and values that are not None, of a mapping or a dataclass."""
-    if is_dataclass(recipe) and not isinstance(recipe, type):
-        recipe = {field.name: getattr(recipe, field.name) for field in fields(recipe)}
-    if not isinstance(recipe, Mapping):
-        raise ValueError(f"a recipe is a mapping or a dataclass, not {type(recipe).__name__}")
-    return {key: value for key, value in recipe.items() if value is not None}
-
-
-def _is_table(value: object) -> bool:
-    return isinstance(value, Mapping) or (is_dataclass(value) and not isinstance(value, type))
-
-
-def _lines(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
-    lines = [f"{_key(key)} = {_written(value)}" for key, value in table.items() if not _is_table(value)]
-    for key, value in table.items():
-        if _is_table(value):
-            inner = (*path, key)
-            lines += ["", f"[{'.'.join(map(_key, inner))}]", *_lines(_table(value), inner)]
-    return lines
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _quoted(key)
-
-
-def _quoted(text: str) -> str:
-    if any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise ValueError("a text with a lone surrogate cannot be written")
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str | Path):
-        return _quoted(str(value))
-    if isinstance(value, int | float) and value == value:
-        return repr(value)
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_written, value))}]"
-    if _is_table(value):
-        return f"{{{', '.join(f'{_key(key)} = {_written(item)}' for key, item in _table(value).items())}}}"
-    raise ValueError(f"TOML cannot say {value!r}")

@@ -17,10 +17,11 @@ from tailorlm.assembly import build, checkpoints
 from tailorlm.assembly.benches import load_base, make_bench, make_encoder, make_profilers
 from tailorlm.assembly.fitting import Fit, fit, from_text
 from tailorlm.assembly.histories import History, interactions
+from tailorlm.assembly.messages import check_sampling, conversations, people
 from tailorlm.assembly.profilers import Profilers, one_by_one
 from tailorlm.assembly.recipes import BaseSettings, Recipe, read, resolve
 from tailorlm.backbone.generate import generate
-from tailorlm.backbone.prompt import Messages, Prompt
+from tailorlm.backbone.prompt import Messages
 from tailorlm.data.records import User
 from tailorlm.hypernet.checkpoint import check, push_to_hub
 from tailorlm.hypernet.config import Meta
@@ -158,8 +159,7 @@ class Tailor:
         if history is not None:
             scope = task if self.use.scope == "task" else None
             return self._adapt(self.summarise([User(ONE, interactions(history, task))], scope), strength)
-        people = [users] if isinstance(users, User) else list(users or ())
-        return self._adapt(self.summarise(people, task), strength)
+        return self._adapt(self.summarise(people(users), task), strength)
 
     def generate(
         self, messages: str | Messages | Sequence[str | Messages], adapter: Personal | None = None,
@@ -169,15 +169,15 @@ class Tailor:
         """The answer to one message or conversation, or a list of answers to a list of them.
 
         `adapter` (or `users`, personalised first) has one user, who asks everything, or one for each message, in
-        order; without either the base model answers. Greedy at temperature 0. ValueError where numbers differ.
+        order; without either the base model answers. Greedy at temperature 0. ValueError where numbers differ, and as
+        messages.py says.
         """
-        single = isinstance(messages, str) or bool(messages and isinstance(messages[0], dict))
-        asked: list[Any] = [messages] if single else list(messages)
+        prompts, single = conversations(messages)
+        check_sampling(max_new_tokens, temperature, seed)
         if users is not None:
             if adapter is not None:
                 raise ValueError("generate needs adapter= or users=, not both")
             adapter = self.personalize(users=users)
-        prompts = [Prompt(text) if isinstance(text, str) else text for text in asked]
         texts = generate(
             self.bench.backbone, self.source.injector, prompts, adapter.adapters if adapter else None,
             _rows(len(prompts), adapter), max_new_tokens, temperature, seed,

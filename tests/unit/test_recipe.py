@@ -1,6 +1,7 @@
 """Recipes: TOML and overrides in, typed settings out, TOML again; every mistake is named."""
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -292,3 +293,36 @@ def test_an_inner_table_keeps_what_the_fields_own_default_says():
     assert made == Outer(Middle(Inner(2, ("b", "c")), 7))
     with pytest.raises(ValueError, match="middle.inner.sise: no such setting; .*size"):
         settings(Outer, {"middle": {"inner": {"sise": 2}}})
+
+
+@dataclass(frozen=True)
+class Ranged:
+    steps: int = 1
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"train.steps is {self.steps}; valid is at least 1")
+
+
+@dataclass(frozen=True)
+class Plainly:
+    train: Ranged = field(default_factory=Ranged)
+    epochs: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 0:
+            raise ValueError(f"epochs is {self.epochs}")
+
+
+@pytest.mark.parametrize(
+    ("table", "where", "said"),
+    [
+        ({"train": {"steps": 0}}, "methods.p2p", "methods.p2p.train.steps is 0; valid is at least 1"),
+        ({"train": {"steps": 0}}, "", "train.steps is 0; valid is at least 1"),
+        ({"epochs": -1}, "methods.p2p", "methods.p2p: epochs is -1"),
+        ({"epochs": -1}, "", "epochs is -1"),
+    ],
+)
+def test_what_a_dataclass_refuses_says_where(table: dict, where: str, said: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        settings(Plainly, table, where)

@@ -206,6 +206,46 @@ def test_a_history_that_is_none_says_where(tailor: Tailor, item: object, said: s
     assert "secret" not in str(error.value)
 
 
+def test_keys_that_no_item_has_are_refused(tailor: Tailor) -> None:
+    with pytest.raises(ValueError, match=r"history\[0\] has the key 'reply'; there are: input, output, task, time"):
+        tailor.personalize(history=[{"input": "secret", "output": "x", "reply": "y"}])
+    with pytest.raises(TypeError, match="history is str: expected a list"):
+        tailor.personalize(history="secret")
+
+
+@pytest.mark.parametrize(
+    ("messages", "options", "kind", "said"),
+    [
+        ("x", {"temperature": float("nan")}, ValueError, "temperature is nan: expected 0 .greedy. or more"),
+        ("x", {"temperature": -1}, ValueError, "temperature is -1"),
+        ("x", {"temperature": "hot"}, TypeError, "temperature is str"),
+        ("x", {"max_new_tokens": 2.5}, TypeError, "max_new_tokens is float: expected a whole number"),
+        ("x", {"max_new_tokens": 0}, ValueError, "max_new_tokens 0 must be 1 to"),
+        ("x", {"users": "ann"}, TypeError, "users is str: expected a User or a list"),
+        ("x", {"users": ["ann"]}, TypeError, r"users\[0\] is str: expected a User"),
+        (5, {}, TypeError, "messages is int: expected a text"),
+        ([5], {}, TypeError, r"messages\[0\] is int: expected a text"),
+        ({"role": "user", "content": "secret"}, {}, TypeError, "messages is dict"),
+        ([[]], {}, ValueError, r"messages\[0\] is an empty conversation"),
+        (
+            [{"role": "usr", "content": "secret"}],
+            {},
+            ValueError,
+            r"messages\[0\]\.role is 'usr': expected one of",
+        ),
+        ([{"role": "user"}], {}, ValueError, r"messages\[0\] has no content"),
+        (["x", [{"content": "secret"}]], {}, ValueError, r"messages\[1\]\[0\] has no role"),
+        ([{"role": "user", "content": 5}], {}, ValueError, r"messages\[0\]\.content: expected text, found a number"),
+        ("secret\udcff", {}, ValueError, "messages: has a lone surrogate"),
+        ([{"role": "user", "content": "x"}, "secret"], {}, TypeError, r"messages\[1\] is str"),
+    ],
+)
+def test_what_generate_refuses(tailor: Tailor, messages: object, options: dict, kind: type, said: str) -> None:
+    with pytest.raises(kind, match=said) as error:
+        tailor.generate(messages, **options)  # type: ignore[arg-type]
+    assert "secret" not in str(error.value)
+
+
 def test_another_base_is_refused_and_a_copy_is_not(
     tiny_run: Path, tiny_base: Path, other_base: Path, tmp_path: Path
 ) -> None:

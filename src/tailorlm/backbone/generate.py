@@ -139,7 +139,7 @@ def _batches(lengths: list[int], size: int) -> Iterator[list[int]]:
 
 
 def _streams(rows: int, temperature: float, seed: int | None) -> list[torch.Generator]:
-    if temperature < 0:
+    if not 0 <= temperature < float("inf"):
         raise ValueError(f"temperature {temperature} must be 0 (greedy) or more")
     if not temperature:
         return []

@@ -13,6 +13,7 @@ from torch import nn
 
 from tailorlm.adapters.shape import Shape
 from tailorlm.adapters.sites import Site, sort_sites
+from tailorlm.backbone.loading import without_bars
 
 
 @dataclass(eq=False)
@@ -42,9 +43,10 @@ class Backbone:
 
         where = pick_device(device)
         tokenizer = AutoTokenizer.from_pretrained(name_or_path, revision=revision)
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            name_or_path, revision=revision, dtype=pick_dtype(dtype, where), use_safetensors=True
-        )
+        with without_bars():
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                name_or_path, revision=revision, dtype=pick_dtype(dtype, where), use_safetensors=True
+            )
         resolved = getattr(model.config, "_commit_hash", None) or revision
         return Backbone(model.to(where), tokenizer, name_or_path, resolved, checkpointing)
 

@@ -6,6 +6,7 @@ Knows nothing of training. Nothing that is said is written anywhere.
 import json
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def run(
         assert isinstance(text, str)
         return text
 
+    read_leniently()
     turns = converse(answer, said(as_json), profile, lambda: read("> " if sys.stdin.isatty() else ""))
     return Result({"answers": turns}, [])
 
@@ -71,6 +73,8 @@ def converse(
         match text:
             case "":
                 continue
+            case _ if not is_text(text):
+                tell("that line is not UTF-8 text; it was not sent")
             case "/new":
                 turns = []
             case "/profile":
@@ -106,6 +110,17 @@ def said(as_json: bool) -> Say:
         sys.stdout.flush()
 
     return say
+
+
+def read_leniently() -> None:
+    """From now on bytes that are no UTF-8 are read as lone surrogates: a bad line is not the end of the input."""
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")
+
+
+def is_text(line: str) -> bool:
+    """Whether a line was what its bytes claim: others are lone surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in line)
 
 
 def read(prompt: str) -> str | None:

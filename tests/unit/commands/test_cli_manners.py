@@ -1,5 +1,6 @@
 """What a person meets at the command line: wrong options as JSON too, paths told apart early, no noise of others."""
 
+import io
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tailorlm import cli
-from tailorlm.commands import checkdata, places, quiet
+from tailorlm.commands import chat, checkdata, places, quiet
 from tailorlm.commands import profile as profiles
 from tailorlm.commands.result import counted
 
@@ -118,3 +119,19 @@ def test_bars_of_loading_are_off_in_commands_only() -> None:
     plain = {name: value for name, value in os.environ.items() if "PROGRESS" not in name}  # CI may have them off
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=plain)
     assert done.stdout.split() == ["True", "False"]
+
+
+@pytest.mark.parametrize("bad", [b"caf\xe9", b"\xff\xfe", b"\xed\xa0\x80"])
+def test_a_line_that_is_not_utf8_is_not_sent(
+    bad: bytes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"one\n" + bad + b"\nna\xc3\xafve\n"), "utf-8"))
+    chat.read_leniently()
+    asked: list[str] = []
+
+    def answer(messages: list[dict[str, str]], own: bool) -> str:
+        asked.append(messages[-1]["content"])
+        return "yes"
+
+    assert chat.converse(answer, lambda who, text: None, "", lambda: chat.read("")) == 2
+    assert asked == ["one", "naïve"] and "that line is not UTF-8 text; it was not sent" in capsys.readouterr().err

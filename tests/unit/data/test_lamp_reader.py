@@ -205,8 +205,8 @@ def test_the_outputs_of_another_task_are_a_problem(tmp_path):
         ('[{"id": "1"}], []', "after the end"),
         ('[{"id": "1", "input": tru}, {"id": "2", "input": "secret zebra"}]', "not JSON: Expecting value"),
         ("{}", "expected a JSON array"),
-        ("[]", "name the task"),
-        ('[{"id": "1", "input": "secret zebra", "profile": []}]', "name the task"),
+        ("[]", "an empty array"),
+        ('[{"id": "1", "input": "secret zebra", "profile": []}]', "no input opens as one of"),
     ],
 )
 def test_a_document_that_cannot_be_used_raises_even_under_skip(tmp_path, content, reason):
