@@ -30,7 +30,7 @@ def bare(user: User) -> tuple[User, list[tuple[object, ...]]]:
 
 class UserStore:
     """Grows by `add`; `ids` in the order of adding; `asked` counts the queries by task, `queries` by user; `asks` are
-    the tasks that each user is asked.
+    the tasks that each user is asked, `does` those of the items.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
@@ -45,6 +45,7 @@ class UserStore:
         self.asked: Counter[str | None] = Counter()
         self.queries = array("I")
         self.asks: list[frozenset[str | None]] = []
+        self.does: list[frozenset[str | None]] = []
         self._kinds: dict[frozenset[str | None], frozenset[str | None]] = {}
 
     def __len__(self) -> int:
@@ -61,8 +62,9 @@ class UserStore:
         self.ids.append(user.id)
         self.queries.append(len(queries))
         self.asked.update(query.task for query in queries)
-        tasks = frozenset(query.task for query in queries)
-        self.asks.append(self._kinds.setdefault(tasks, tasks))
+        for known, some in ((self.asks, queries), (self.does, user.history)):
+            tasks = frozenset(one.task for one in some)
+            known.append(self._kinds.setdefault(tasks, tasks))
 
     def __getitem__(self, place: int) -> Asked:
         """The user at a place, with the queries."""
@@ -106,6 +108,11 @@ class StoredUsers(Sequence[User]):
     def ids(self) -> list[str]:
         """The users' ids, without reading the users."""
         return [self._store.ids[place] for place in self._places]
+
+    @property
+    def does(self) -> list[frozenset[str | None]]:
+        """The tasks of each user's items, without reading the users."""
+        return [self._store.does[place] for place in self._places]
 
 
 def stored(pairs: Iterable[tuple[User, Sequence[Example]]], directory: Path | None = None, most: int = 0) -> UserStore:

@@ -24,19 +24,23 @@ from tailorlm.profiles.profile import Profile
 Change = Callable[[Profile], Profile]
 Pair = tuple[str, str | None]
 """(user id, task)"""
-DRAWS, MOST = 1000, 1000
-"""Training users who are looked at before a control gives up; of whom the mean is made at most."""
+MOST = 1000
+"""Training users of whom the mean is made at most."""
 
 
 @dataclass(frozen=True)
 class Control:
-    """One of the controls, "" for none, at work on the users of a split; `changed`: whose profiles it has been."""
+    """One of the controls, "" for none, at work on the users of a split; `changed`: whose profiles it has been.
+
+    `able`: by the tasks that a user is asked, the places of the training users who have items of them.
+    """
 
     name: str
     split: UserStore
     training: StoredUsers
     seed: int
     changed: set[str] = field(default_factory=set)
+    able: dict[frozenset[str | None], list[int]] = field(default_factory=dict)
 
     def users(self, users: Iterable[User]) -> list[User]:
         """The users as they are enrolled: under their own ids, with their own history or somebody else's.
@@ -109,15 +113,21 @@ class Control:
         return lent(profile.plain(lender, history, None if found.task is None else other), found)
 
     def _drawn(self, user: User) -> User:
-        dice, asked = random.Random(f"{self.seed}/drawn/{user.id}"), self.split.asks[self.split.place(user.id)]
-        for _ in range(DRAWS):
-            other = self.training[dice.randrange(len(self.training))]
-            if other.id != user.id and asked <= {item.task for item in other.history}:
-                return other
-        raise ValueError(
-            f'control "drawn": none of {DRAWS} training users drawn for user {user.id!a} is another user with items of '
-            f"the tasks that this one is asked ({', '.join(sorted(map(str, asked)))})"
-        )
+        asked = self.split.asks[self.split.place(user.id)]
+        if asked not in self.able:
+            self.able[asked] = [place for place, does in enumerate(self.training.does) if asked <= does]
+        others = [place for place in self.able[asked] if self.ids[place] != user.id]
+        if not others:
+            raise ValueError(
+                f'control "drawn": no other training user than {user.id!a} has items of all the tasks that this user '
+                f"is asked ({', '.join(sorted(map(str, asked)))})"
+            )
+        return self.training[random.Random(f"{self.seed}/drawn/{user.id}").choice(others)]
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """The training users'."""
+        return self.training.ids
 
     def _some(self) -> list[User]:
         """Training users by lot, of whom the mean is made."""

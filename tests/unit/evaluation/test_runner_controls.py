@@ -104,7 +104,7 @@ def test_drawn_is_another_training_user_with_the_tasks() -> None:
     assert seen <= {"t1", "t2", "t5", "t7", "t8"} and len(seen) > 2  # with both tasks, and never itself
     assert control("drawn", split).users(users[1:]) == control("drawn", split).users(users)[1:]
     alone = stored([(person("t4"), ())])
-    with pytest.raises(ValueError, match="none of 1000 training users drawn for user 't4' is another"):
+    with pytest.raises(ValueError, match="no other training user than 't4' has items of all the tasks"):
         control("drawn", split, alone).users(users)
 
 
