@@ -12,30 +12,13 @@ from typing import Annotated, Any
 
 import typer
 
-from tailorlm import __version__
 from tailorlm.commands import faults, quiet
-from tailorlm.commands.options import (
-    CODES,
-    AsJson,
-    Base,
-    Checkpoint,
-    Data,
-    Device,
-    Dtype,
-    Limit,
-    OnError,
-    Overwrite,
-    Recipe,
-    Resume,
-    Run,
-    Set,
-    Split,
-    Stop,
-    Strength,
-    Task,
-    example,
-)
 from tailorlm.commands.result import FAILED, show
+
+from tailorlm.commands.options import (  # isort: skip
+    CODES, AsJson, Base, Checkpoint, Data, Device, Dtype, Limit, OnError, Overwrite, Recipe, Resume, Run, Set, Split,
+    Stop, Strength, Task, example, version,
+)  # fmt: skip
 
 ClickException: Any = typer.BadParameter.__mro__[2]  # Typer has it from click, or its own copy of it, by version
 app = typer.Typer(
@@ -45,13 +28,6 @@ app = typer.Typer(
 )  # fmt: skip
 data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at users' files.")
 app.add_typer(data_app, name="data")
-
-
-def version(wanted: bool) -> None:
-    """Print the version and stop."""
-    if wanted:
-        typer.echo(__version__)
-        raise typer.Exit
 
 
 @app.callback()

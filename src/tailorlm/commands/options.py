@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from tailorlm import __version__
+
 CODES = "Exit codes: 0 done, 1 failure, 2 wrong input, 130 interrupted."
 
 
@@ -39,3 +41,10 @@ Recipe = Annotated[Path, typer.Argument(help="A TOML file; recipes/ has some.")]
 def example(*commands: str) -> str:
     """An epilog with examples and the exit codes."""
     return "\n\n".join([*(f"Example: {command}" for command in commands), CODES])
+
+
+def version(wanted: bool) -> None:
+    """Print the version and stop."""
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
