@@ -118,6 +118,21 @@ def personalize(
     raise typer.Exit(show(found, as_json))
 
 
+@app.command(epilog=example("tailor forget user-00042 --cache vectors"))
+def forget(
+    user: Annotated[str, typer.Argument(help="The user's id.")],
+    cache: Annotated[Path, typer.Option(help="The folder of text vectors: encoder.cache of a recipe.")],
+    as_json: AsJson = False,
+) -> None:
+    """Delete a user's texts from a cache of vectors.
+
+    What others have, too, stays.
+    """
+    from tailorlm.commands.forgetting import run
+
+    raise typer.Exit(show(run(user, cache), as_json))
+
+
 @app.command(
     epilog=example(
         "tailor chat runs/movie_tagging/checkpoint --user ada.jsonl",

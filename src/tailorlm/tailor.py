@@ -27,6 +27,7 @@ from tailorlm.hypernet.checkpoint import check, push_to_hub
 from tailorlm.hypernet.config import Meta
 from tailorlm.methods import p2p
 from tailorlm.methods.source import Bench
+from tailorlm.profiles.cache import CachedEncoder
 from tailorlm.profiles.endpoint import Settings as EndpointSettings
 from tailorlm.profiles.profile import Profile
 
@@ -160,6 +161,15 @@ class Tailor:
             scope = task if self.use.scope == "task" else None
             return self._adapt(self.summarise([User(ONE, interactions(history, task))], scope), strength)
         return self._adapt(self.summarise(people(users), task), strength)
+
+    def forget(self, user_id: str) -> int:
+        """Delete what the vector cache has of this user's statements alone; how many. ValueError without a cache.
+
+        What other users have, too, stays. A history given without an id is of user "user".
+        """
+        if not isinstance(self.bench.encoder, CachedEncoder):
+            raise ValueError("there is no cache to forget from: no cache= was given")
+        return self.bench.encoder.forget_user(user_id)
 
     def generate(
         self, messages: str | Messages | Sequence[str | Messages], adapter: Personal | None = None,

@@ -15,6 +15,7 @@ from tailorlm.adapters.batch import BadAdapters
 from tailorlm.data.load import load
 from tailorlm.hypernet.checkpoint import from_pretrained, save_pretrained
 from tailorlm.hypernet.config import BadCheckpoint
+from tailorlm.profiles.cache import CachedEncoder
 
 HISTORY = [("Write a headline: rain", "RAIN!"), {"input": "Write a headline: sun", "output": "SUN!"}]
 
@@ -69,6 +70,33 @@ def test_users_differ_and_so_do_their_texts(tailor: Tailor, people: list[User]) 
     assert two.user_ids == ("user",)
     name = next(name for name in one.adapters.tensors if name.endswith(".B"))
     assert not torch.equal(one.adapters.tensors[name][0], one.adapters.tensors[name][1])
+
+
+def test_forgetting_a_user_leaves_nothing_of_the_own_statements(
+    tiny_run: Path, people: list[User], tmp_path: Path
+) -> None:
+    cached = Tailor.from_pretrained(tiny_run / "checkpoint", cache=tmp_path)
+    said = ("zebra quince at dawn", "zebra quince by the sea", "zebra quince over hills of sand", "zebra quince")
+    zebra = User("zebra", tuple(replace(people[0].history[0], output=text) for text in said))
+    cached.personalize(users=[zebra, *people[1:3]])
+    mine, theirs = ({s.text for s in p.statements} for p in cached.summarise([zebra, people[1]]))
+    others = {s.text for p in cached.summarise(people[1:3]) for s in p.statements}
+    assert any("zebra" in text for text in mine) and mine & others
+
+    def stored() -> set[str]:
+        encoder = cached.bench.encoder
+        assert isinstance(encoder, CachedEncoder)
+        return {text for text in mine | theirs | others if encoder._read([encoder._key(text)])}
+
+    known = set(cached.meta.facets)
+    used = {s.text for p in cached.summarise([zebra, *people[1:3]]) for s in p.statements if s.facet in known}
+    assert stored() == used
+    assert cached.forget("zebra") == len(used - others) > 0
+    assert stored() == used & others and cached.forget("zebra") == 0
+    cached.personalize(zebra.history)
+    assert cached.forget("user") == len(used - others) and stored() == used & others
+    with pytest.raises(ValueError, match="no cache"):
+        Tailor.from_pretrained(tiny_run / "checkpoint").forget("zebra")
 
 
 def test_generation_of_one_and_of_many(tailor: Tailor, people: list[User]) -> None:

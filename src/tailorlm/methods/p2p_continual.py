@@ -12,6 +12,7 @@ from tailorlm.methods.p2p import Source
 from tailorlm.methods.p2p_inputs import NOTHING
 from tailorlm.methods.p2p_items import ItemVectors, added, padded
 from tailorlm.methods.source import Roster
+from tailorlm.profiles.cache import claim
 
 Place = tuple[str, str | None]
 """(user id, task or None for all)"""
@@ -26,7 +27,9 @@ def add_items(source: Source, kept: Kept, users: Sequence[User], tasks: Sequence
     check(source)
     wanted = [(user, task) for user in users for task in source.scopes(tasks)]
     new = {(user.id, task): source.inputs.items(user.history, task) for user, task in wanted}
-    return added(kept, {place: [item.text for item in reversed(items)] for place, items in new.items()}, source.encoder)
+    texts = {place: [item.text for item in reversed(items)] for place, items in new.items()}
+    claim(source.encoder, ((user_id, text) for (user_id, _), said in texts.items() for text in said))
+    return added(kept, texts, source.encoder)
 
 
 def enrol_items(source: Source, kept: Kept) -> Roster:

@@ -19,6 +19,7 @@ from tailorlm.data.records import User
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.side_by_side import InChunks, Params, own_plan, own_rows, train_on
 from tailorlm.methods.source import Bench, Start
+from tailorlm.profiles.cache import claim
 from tailorlm.training.many import ManySettings
 
 
@@ -112,6 +113,7 @@ def history_vectors(bench: Bench, users: Sequence[User], at_once: int = 256) -> 
     for start in range(0, len(users), at_once):
         some = users[start : start + at_once]
         texts = [f"{item.input}\n{item.output}".strip() for user in some for item in user.history]
+        claim(bench.encoder, zip((user.id for user in some for _ in user.history), texts, strict=True))
         owners = torch.tensor([n for n, user in enumerate(some) for _ in user.history], dtype=torch.long)
         sums = torch.zeros(len(some), bench.encoder.size)
         parts.append(sums.index_add_(0, owners, bench.encoder(texts)) if texts else sums)

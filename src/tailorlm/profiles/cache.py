@@ -26,6 +26,7 @@ DELETE FROM vectors WHERE key IN
 (SELECT key FROM owners WHERE owner = ? EXCEPT SELECT key FROM owners WHERE owner != ?)
 """
 CHUNK = 500
+NAME = "vectors.sqlite"
 PATIENCE_S = 60.0
 
 
@@ -36,9 +37,9 @@ class CachedEncoder:
         self.encoder, self.id, self.size = encoder, encoder.id, encoder.size
         folder = Path(directory)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.file = folder / "vectors.sqlite"
+        self.file = folder / NAME
         os.close(os.open(self.file, os.O_CREAT, 0o600))
-        with self._open() as store:
+        with opened(self.file) as store:
             store.executescript(SCHEMA)
 
     def __call__(self, texts: Sequence[str]) -> torch.Tensor:
@@ -51,11 +52,11 @@ class CachedEncoder:
             found = self._read(keys)
         return torch.stack([found[key] for key in keys]) if keys else torch.zeros(0, self.size)
 
-    def own(self, user_id: str, texts: Iterable[str]) -> None:
-        """Record that `texts` are about this user, so that `forget_user` finds them."""
-        rows = [(_digest("user", user_id), self._key(text)) for text in texts]
-        with self._open() as store:
-            store.executemany("INSERT OR IGNORE INTO owners VALUES (?, ?)", rows)
+    def own(self, texts: Iterable[tuple[str, str]]) -> None:
+        """Record whose the texts are, (user id, text) each, so that `forget_user` finds them."""
+        rows = {(_digest("user", user_id), self._key(text)) for user_id, text in texts}
+        with opened(self.file) as store:
+            store.executemany("INSERT OR IGNORE INTO owners VALUES (?, ?)", sorted(rows))
 
     def forget(self, texts: Iterable[str]) -> int:
         """Delete the vectors of `texts`, whoever owns them; how many there were."""
@@ -63,16 +64,10 @@ class CachedEncoder:
 
     def forget_user(self, user_id: str) -> int:
         """Delete the user's record and the vectors that no other user owns; how many vectors went."""
-        owner = _digest("user", user_id)
-        with self._open() as store:
-            store.execute("BEGIN IMMEDIATE")
-            gone = store.execute(ALONE, (owner, owner)).rowcount
-            store.execute("DELETE FROM owners WHERE owner = ?", (owner,))
-        self._wipe_log()
-        return gone
+        return forget_user(self.file.parent, user_id)
 
     def __len__(self) -> int:
-        with self._open() as store:
+        with opened(self.file) as store:
             return int(store.execute("SELECT count(*) FROM vectors").fetchone()[0])
 
     def _key(self, text: str) -> bytes:
@@ -81,7 +76,7 @@ class CachedEncoder:
     def _read(self, keys: Sequence[bytes]) -> dict[bytes, torch.Tensor]:
         distinct = sorted(set(keys))
         rows: list[tuple[bytes, bytes]] = []
-        with self._open() as store:
+        with opened(self.file) as store:
             for start in range(0, len(distinct), CHUNK):
                 part = distinct[start : start + CHUNK]
                 marks = ",".join("?" * len(part))
@@ -98,32 +93,53 @@ class CachedEncoder:
     def _add(self, missing: dict[bytes, str]) -> None:
         vectors = self.encoder(list(missing.values())).float().cpu().numpy()
         rows = [(key, vector.tobytes()) for key, vector in zip(missing, vectors, strict=True)]
-        with self._open() as store:
+        with opened(self.file) as store:
             store.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
 
     def _delete(self, keys: Sequence[bytes]) -> int:
-        with self._open() as store:
+        with opened(self.file) as store:
             store.execute("BEGIN IMMEDIATE")
             gone = sum(store.execute("DELETE FROM vectors WHERE key = ?", (key,)).rowcount for key in keys)
             store.executemany("DELETE FROM owners WHERE key = ?", [(key,) for key in keys])
-        self._wipe_log()
+        _wipe_log(self.file)
         return gone
 
-    def _wipe_log(self) -> None:
-        """Fold the write-ahead log into the file and empty it, so that deleted bytes are in neither."""
-        with self._open() as store:
-            store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        """A fresh connection a use: none is carried across a fork or into another thread. Commits on
-        success.
-        """
-        with closing(sqlite3.connect(self.file, timeout=PATIENCE_S)) as store:
-            store.execute("PRAGMA journal_mode=WAL")
-            store.execute("PRAGMA secure_delete=ON")
-            with store:
-                yield store
+def claim(encoder: Encoder, texts: Iterable[tuple[str, str]]) -> None:
+    """Where `encoder` remembers on disk, record whose texts (user id, text) it is given next. Before it is given
+    them: what a stop leaves behind is forgotten with its user, too.
+    """
+    if isinstance(encoder, CachedEncoder):
+        encoder.own(texts)
+
+
+def forget_user(directory: str | Path, user_id: str) -> int:
+    """As `CachedEncoder.forget_user`, of all encoders whose vectors are in the folder. ValueError for no cache."""
+    file, owner = Path(directory) / NAME, _digest("user", user_id)
+    if not file.is_file():
+        raise ValueError(f"{directory} is no cache of vectors: it has no {NAME}")
+    with opened(file) as store:
+        store.execute("BEGIN IMMEDIATE")
+        gone = store.execute(ALONE, (owner, owner)).rowcount
+        store.execute("DELETE FROM owners WHERE owner = ?", (owner,))
+    _wipe_log(file)
+    return gone
+
+
+def _wipe_log(file: Path) -> None:
+    """Fold the write-ahead log into the file and empty it, so that deleted bytes are in neither."""
+    with opened(file) as store:
+        store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[sqlite3.Connection]:
+    """A fresh connection a use: none is carried across a fork or into another thread. Commits on success."""
+    with closing(sqlite3.connect(file, timeout=PATIENCE_S)) as store:
+        store.execute("PRAGMA journal_mode=WAL")
+        store.execute("PRAGMA secure_delete=ON")
+        with store:
+            yield store
 
 
 def _digest(space: str, text: str) -> bytes:

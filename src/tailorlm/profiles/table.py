@@ -11,6 +11,7 @@ from typing import Literal
 
 import torch
 
+from tailorlm.profiles.cache import claim
 from tailorlm.profiles.encode import Encoder
 from tailorlm.profiles.profile import Profile
 
@@ -77,9 +78,9 @@ def build_table(
     profiles: Sequence[Profile], encoder: Encoder, mode: Mode = "joined", facets: Sequence[str] | None = None,
     on_unknown: OnUnknown = "error",
 ) -> VectorTable:  # fmt: skip
-    """Encode each distinct text once. joined: K = 1, all statements as one text. facets: a slot a facet, in
-    the order of `facets` (default: `facet_names(profiles)`). set: statements in order, padded to the
-    longest profile.
+    """Encode each distinct text once; a cache learns whose they are. joined: K = 1, all statements as one text.
+    facets: a slot a facet, in the order of `facets` (default: `facet_names(profiles)`). set: statements in order,
+    padded to the longest profile.
 
     ValueError for no profiles, for profiles of different templates, for a facet said twice of one user;
     UnknownFacets for statements without a slot.
@@ -98,6 +99,8 @@ def build_table(
             raise ValueError(f"mode {mode!r}: expected joined, facets or set")
     if unknown and on_unknown == "error":
         raise UnknownFacets(unknown, len(names))
+    said = zip(profiles, rows, strict=True)
+    claim(encoder, ((profile.user_id, text) for profile, row in said for text in row if text is not None))
     return VectorTable(*_encode(rows, encoder), names, unknown)
 
 

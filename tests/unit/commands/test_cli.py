@@ -12,9 +12,19 @@ import pytest
 from typer.testing import CliRunner
 
 from tailorlm import cli
-from tailorlm.commands import chat, doctor, faults
+from tailorlm.commands import chat, doctor, faults, forgetting
 
-COMMANDS = (["profile"], ["train"], ["eval"], ["personalize"], ["chat"], ["demo"], ["doctor"], ["data", "check"])
+COMMANDS = (
+    ["profile"],
+    ["train"],
+    ["eval"],
+    ["personalize"],
+    ["chat"],
+    ["forget"],
+    ["demo"],
+    ["doctor"],
+    ["data", "check"],
+)
 
 
 def tailor(*words: object, text: str | None = None, code: int = 0) -> Any:
@@ -224,6 +234,19 @@ def test_train_says_how_to_go_on(
     assert main(monkeypatch, "train", tiny_recipe, "--out", tmp_path / "run") == 130
     said = capsys.readouterr().err
     assert "interrupted after step 2;" in said and "The same command with --resume goes on." in said
+
+
+def test_forget(tiny_run: Path, tiny_users: Path, tmp_path: Path) -> None:
+    from tailorlm import Tailor
+    from tailorlm.data.load import load
+
+    one = Tailor.from_pretrained(tiny_run / "checkpoint", cache=tmp_path)
+    one.personalize(users=load(tiny_users).users["u1"])
+    found = json.loads(tailor("forget", "u1", "--cache", tmp_path, "--json").stdout)
+    assert found["vectors"] > 0
+    assert "0 vectors of user u1" in tailor("forget", "u1", "--cache", tmp_path).stdout
+    with pytest.raises(ValueError, match="no cache of vectors"):
+        forgetting.run("u1", tmp_path / "other")
 
 
 def test_chat(tiny_users: Path, tiny_run: Path) -> None:

@@ -9,6 +9,7 @@ from tailorlm.data.records import User
 from tailorlm.methods import p2p
 from tailorlm.methods.p2p_continual import add_items, enrol_items
 from tailorlm.methods.p2p_items import ItemVectors, added, digest, padded
+from tailorlm.profiles.cache import CachedEncoder
 from tailorlm.training.settings import TrainSettings
 
 TRAIN = TrainSettings(steps=4, learning_rate=1e-2, warmup=0.0, save_every=0, line_seconds=1e9)
@@ -78,6 +79,16 @@ def test_a_deleted_item_leaves_no_trace(counted, people):
     assert not close(enrol_items(source, less).adapters, enrol_items(source, kept).adapters)
     with pytest.raises(ValueError, match="none of the .* items has the digest"):
         less[user.id, None].without(text)
+
+
+def test_a_cache_forgets_a_users_items(bench, people, tmp_path):
+    cached = CachedEncoder(bench.encoder, tmp_path)
+    source = make(replace(bench, encoder=cached))
+    kept = add_items(source, {}, people[:2])
+    texts = [{source.inputs.shown(item) for item in user.history} for user in people[:2]]
+    assert len(cached) == len(texts[0] | texts[1])
+    assert cached.forget_user(people[0].id) == len(texts[0] - texts[1])
+    assert len(cached) == len(texts[1]) and len(kept) == 2
 
 
 def test_only_the_newest_of_equal_items_goes(bench):

@@ -29,6 +29,7 @@ from tailorlm.methods.sharers import (
 )  # fmt: skip
 from tailorlm.methods.side_by_side import digest, own_rows
 from tailorlm.methods.source import Start, shared_start
+from tailorlm.profiles.cache import CachedEncoder
 from tailorlm.training.many import ManySettings
 
 LORA = LoraSettings(targets=("q_proj", "k_proj", "v_proj", "o_proj"), rank=4)
@@ -87,6 +88,12 @@ def test_users_with_few_items_never_share():
 def test_equal_histories_are_one_cluster():
     users = [person("a", 12), person("b", 13)]
     assert choose(users, torch.ones(2, 4), SharerSettings(), 0) == [1]
+
+
+def test_a_cache_forgets_the_items_that_chose_sharers(bench, few, tmp_path):
+    cached = CachedEncoder(bench.encoder, tmp_path)
+    history_vectors(replace(bench, encoder=cached), few)
+    assert len(cached) and sum(cached.forget_user(user.id) for user in few) and len(cached) == 0
 
 
 def test_a_history_is_the_mean_of_its_items(bench, few):

@@ -62,8 +62,7 @@ def test_given_texts_are_forgotten(tmp_path, encoder):
 def test_a_user_is_forgotten_and_what_others_share_stays(tmp_path, encoder):
     cached = CachedEncoder(encoder, tmp_path)
     cached(["mine", "shared", "nobody's"])
-    cached.own("u1", ["mine", "shared"])
-    cached.own("u2", ["shared"])
+    cached.own([("u1", "mine"), ("u1", "shared"), ("u2", "shared")])
     assert cached.forget_user("u1") == 1 and len(cached) == 2
     assert cached.forget_user("u1") == 0
     assert cached.forget_user("u2") == 1 and len(cached) == 1
@@ -73,7 +72,7 @@ def test_files_hold_no_text_and_no_bytes_of_the_forgotten(tmp_path, encoder):
     cached = CachedEncoder(encoder, tmp_path / "cache")
     secret = "a statement about one person"
     value = cached([secret]).numpy().tobytes()
-    cached.own("user-name-7", [secret])
+    cached.own([("user-name-7", secret)])
     everything = lambda: b"".join(file.read_bytes() for file in (tmp_path / "cache").iterdir())  # noqa: E731
     assert secret.encode() not in everything() and b"user-name-7" not in everything()
     assert all("statement" not in file.name for file in (tmp_path / "cache").iterdir())

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tailorlm.data.records import Interaction
+from tailorlm.profiles.cache import CachedEncoder
 from tailorlm.profiles.profile import Profile, Statement
 from tailorlm.profiles.statistical import summarise
 from tailorlm.profiles.table import UnknownFacets, build_table, facet_names, shared_facets
@@ -20,6 +21,15 @@ ONE, TWO = profile("u1", a="likes tea", b="shouts"), profile("u2", b="shouts", c
 
 def test_profile_text_joins_statements():
     assert ONE.text == "likes tea\nshouts"
+
+
+@pytest.mark.parametrize("mode", ["joined", "facets", "set"])
+def test_a_cache_learns_whose_texts_it_has(encoder, tmp_path, mode):
+    cached = CachedEncoder(encoder, tmp_path)
+    build_table([ONE, TWO], cached, mode)
+    before = len(cached)
+    assert cached.forget_user("u1") == 1 and len(cached) == before - 1  # "likes tea", or the joined text
+    assert cached.forget_user("u2") == before - 1 and len(cached) == 0
 
 
 def test_facets_of_users_own_text_are_those_that_enough_users_have():
