@@ -12,7 +12,6 @@ Source: P2P section 4, appendix H, table 8; PRISP section 4.1, appendix A.2.
 import argparse
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 
 from tailorlm.assembly.datasets import as_item
@@ -23,7 +22,7 @@ from tailorlm.assembly.store import Asked, UserStore, stored
 from tailorlm.data.folders import splits as files_of
 from tailorlm.data.jsonl import write_users
 from tailorlm.data.load import stream
-from tailorlm.data.records import Example, Interaction, User
+from tailorlm.data.records import Example, User
 from tailorlm.data.splits import Split, joined, save
 from tailorlm.data.splits_benchmark import benchmark_split
 from tailorlm.data.splits_clusters import Floats
@@ -124,8 +123,9 @@ def with_train(split: Split, users: Sequence[str]) -> Split:
 def prisp(root: Path, folders: Sequence[str], out: Path, seed: int) -> None:
     """A folder a task.
 
-    target.jsonl: who is asked; target_N.jsonl: with the N newest items. sharers.jsonl: whose LoRAs are lent.
-    task_50.jsonl and all_rows.jsonl: 50 rows of the task users, and all of the task users and sharers, nothing else.
+    target.jsonl: who is asked; target_N.jsonl: with the N newest items. sharers.jsonl: whose LoRAs are lent. Task data,
+    rows (answered queries) with their users' histories: task_50.jsonl has 50, task_all.jsonl all of the task users,
+    all_rows.jsonl those of the sharers too.
     """
     for folder in folders:
         (out / folder).mkdir(parents=True, exist_ok=True)
@@ -133,13 +133,15 @@ def prisp(root: Path, folders: Sequence[str], out: Path, seed: int) -> None:
         split = few_shot_split(store.ids, seed=seed)
         save(split, out / folder / FILE)
         target, task, sharers = (users_of(store, split.part(part)) for part in ("target", "task", "sharers"))
+        others = users_of(store, (*split.part("task"), *split.part("sharers")))
         write_users(out / folder / "target.jsonl", target())
         for count in SHOTS:
             few = ((replace(user, history=newest(user.history, count)), asked) for user, asked in target())
             write_users(out / folder / f"target_{count}.jsonl", few)
         write_users(out / folder / "sharers.jsonl", sharers())
-        write_users(out / folder / "task_50.jsonl", rows_only(task(), seed, ROWS))
-        write_users(out / folder / "all_rows.jsonl", rows_only(chain(task(), sharers()), seed))
+        write_users(out / folder / "task_50.jsonl", with_rows(task, seed, ROWS))
+        write_users(out / folder / "task_all.jsonl", with_rows(task, seed))
+        write_users(out / folder / "all_rows.jsonl", with_rows(others, seed))
 
 
 def users_of(store: UserStore, ids: Sequence[str]) -> Callable[[], Iterator[Asked]]:
@@ -147,24 +149,21 @@ def users_of(store: UserStore, ids: Sequence[str]) -> Callable[[], Iterator[Aske
     return lambda: (store[store.place(id)] for id in ids)
 
 
-def rows_only(users: Iterable[Asked], seed: int, most: int = 0) -> list[Asked]:
-    """Users whose items are their answered queries: `most` of all users', drawn by lot; all where that is 0 or more.
+def with_rows(users: Callable[[], Iterable[Asked]], seed: int, most: int = 0) -> Iterator[Asked]:
+    """Users with their rows of task data: `most` answered queries of all users', drawn by lot; all where that is 0 or
+    more. `users` is read twice; who has no row is left out.
 
     ValueError for a query that no item asks in the same words: nothing could be trained on it.
     """
-    found = [(user, [one for one in asked if one.target is not None]) for user, asked in users]
-    names = [name(one) for _, asked in found for one in asked]
+    names = [name(one) for _, asked in users() for one in asked if one.target is not None]
     drawn = set(task_rows(names, min(most, len(names)) or "all", seed))
-    rows = [(user, [one for one in asked if name(one) in drawn]) for user, asked in found]
-    return [(replace(user, history=tuple(map(item, asked))), ()) for user, asked in rows if asked]
-
-
-def item(query: Example) -> Interaction:
-    """The query as an item of a history."""
-    found = as_item(query)
-    if found is None:
-        raise ValueError(f"task {query.task!r}: query {query.id!r} cannot be a training item in the same words")
-    return found
+    for user, asked in users():
+        rows = tuple(one for one in asked if name(one) in drawn)
+        for one in rows:
+            if as_item(one) is None:
+                raise ValueError(f"task {one.task!r}: query {one.id!r} cannot be a training item in the same words")
+        if rows:
+            yield user, rows
 
 
 def name(query: Example) -> str:

@@ -11,20 +11,22 @@ from tailorlm.commands.result import OK
 from tailorlm.tasks import lamp_3
 
 ROOT = Path(__file__).parents[2]
+CONTEXTS = ("", "+rag", "+pag", "+rag_pag")
 WANTED = {
     ("p2p",): {"base", "rag", "pag", "mt_lora", "p2p", "oppu"},
-    ("prisp", "show=prisp"): {"anchor", "prisp", "prisp+rag", "prisp+pag", "prisp+rag_pag"},
-    ("prisp", "show=figure_5"): {"task", "sharer", "prisp_sharer"},
-    ("prisp", "show=figure_9"): {"prisp", "no_bridge"},
-    ("prisp", "show=sharers"): {
-        "task", *(f"{name}{context}" for name in ("per_pcs", "prime") for context in ("", "+rag", "+pag", "+rag_pag"))
+    ("prisp",): {
+        "np", "rag", "pag", "rag_pag", "task", "anchor",
+        *(name + context for name in ("oppu", "per_pcs", "prime", "prisp") for context in CONTEXTS),
     },
+    ("prisp", "show=figure_5"): {"task", "sharer", "prisp_sharer", "prisp_task_lora", "anchor", "prisp"},
+    ("prisp", "show=figure_9"): {"prisp", "no_bridge"},
+    ("prisp", "show=table_9"): {"prisp", "prisp_50", "oppu", "oppu_no_task_data", "rag_pag_no_task_data"},
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("chosen", WANTED, ids=" ".join)
 def test_a_recipe_runs_from_users_to_report(chosen, tmp_path, monkeypatch):
-    if "sharers" in chosen[-1]:
+    if chosen == ("prisp",):
         pytest.importorskip("cma", reason="PriME's search needs the package cma")
     monkeypatch.chdir(ROOT)  # the recipes' paths begin at the repository
     paper, *sets = chosen

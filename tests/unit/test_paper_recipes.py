@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from tailorlm.assembly.recipes import method, read
+from tailorlm.assembly.recipes import method, plain, read
+from tailorlm.assembly.runs import trained
 from tailorlm.assembly.store import stored
-from tailorlm.assembly.wanted import check_rows, wanted
+from tailorlm.assembly.wanted import check_rows, needs, wanted
 from tailorlm.data.jsonl import read_users, write_users
 from tailorlm.data.records import Example, Interaction, User
 from tailorlm.data.splits import Split
 from tailorlm.data.splits import load as load_split
 from tailorlm.methods import per_pcs, prime
 from tailorlm.methods.own_plan import STAGE_2_BATCHES, STAGE_2_RATES
+from tailorlm.methods.source import Needs
 from tailorlm.tasks import lamp_2m
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +54,10 @@ def test_table_3_is_judged_by_whom_the_command_names():
     asked = ("eval.judge.endpoint.url=http://127.0.0.1:9/v1", "eval.judge.endpoint.model=a/b:c-1.5")
     judge = resolved("p2p", "show=table_3", "scale=tiny", *asked).eval.judge
     assert judge.endpoint.url == "http://127.0.0.1:9/v1" and judge.endpoint.model == "a/b:c-1.5"
-    assert judge.tasks == judge.splits == ()  # all that is written, on both
+    assert judge.tasks == ("personal_reddit", "empathic") and judge.splits == ()  # both splits
+    # One training serves tables 1 to 3: whoever brings a profile keeps it, the others are summarised.
+    assert resolved("p2p").profile.kind == resolved("p2p", "show=table_3").profile.kind == "given_or_llm"
+    assert trained(resolved("p2p")) == trained(resolved("p2p", "show=table_3")) | {"eval": plain(resolved("p2p").eval)}
 
 
 def test_p2p_is_as_the_paper_says():
@@ -74,31 +79,80 @@ def test_p2p_is_as_the_paper_says():
 @pytest.mark.parametrize("task", PRISP_TASKS)
 def test_prisp_s_numbers_are_table_7_s(task):
     chosen = [] if task == "lamp_2m" else [f"task={task}"]
-    recipe = resolved("prisp", *chosen, "show=sharers")
+    recipe = resolved("prisp", *chosen)
     assert method(recipe, "per_pcs") == per_pcs.PUBLISHED[task]
     assert method(recipe, "prime") == prime.PUBLISHED[task]
     for name in ("oppu", "prisp"):
         own = method(recipe, name)
         assert (own.rates, own.batches, own.epochs, own.items.items) == (STAGE_2_RATES, STAGE_2_BATCHES, 1, 10)
     assert method(recipe, "oppu").items == method(recipe, "prisp").items
+    lent = method(recipe, "one_sharer")
+    assert (lent.sharers, lent.nearest) == (method(recipe, "prime").sharers, method(recipe, "prime").nearest)
 
 
-def test_prisp_s_few_shot_task_lora_sees_50_rows_three_times_and_the_others_have_four_places():
-    recipe = resolved("prisp")
-    train, batch = method(recipe, "mt_lora").train, method(recipe, "mt_lora").batch
-    assert train.steps * batch.users * batch.rows == 3 * 50 and train.learning_rate == 1e-4
-    targets = {row.name: wanted(recipe, row).settings.lora.targets for row in recipe.eval.methods}
-    assert {len(targets[name]) for name in ("np", "rag", "pag", "rag_pag")} == {4}
-    assert targets["oppu"] == ("q_proj", "v_proj") == targets["prisp_task_lora"]
+def sources(*chosen):
+    """What each row of PRISP's recipe wants, by its name."""
+    recipe = resolved("prisp", *chosen)
+    return {row.name: wanted(recipe, row) for row in recipe.eval.methods}
 
 
-def test_no_prisp_row_has_task_data_and_each_begins_at_a_description():
-    recipe = resolved("prisp", "show=prisp")
-    rows = [row for row in recipe.eval.methods if row.adapter == "prisp"]
-    assert {row.context for row in rows} == {"none", "rag", "profile_only", "rag_pag"}
-    for row in rows:
-        source = wanted(recipe, row)
-        assert source.settings.task.data == 0 and source.start.adapter == "text_to_lora"
+CONTEXTS = ("", "+rag", "+pag", "+rag_pag")
+
+
+def test_prisp_s_task_lora_sees_its_rows_three_times_and_the_others_have_four_places():
+    task = method(resolved("prisp"), "mt_lora")
+    assert (task.epochs, task.batch.users * task.batch.rows, task.train.learning_rate) == (3, 6, 1e-4)
+    assert task.items.asked and (task.items.context, task.items.options) == ("rag_pag", {"k": 1})
+    further = method(resolved("prisp"), "prisp").task
+    assert (further.epochs, further.batch, further.items, further.train.learning_rate) == (3, 6, task.items, 1e-4)
+    rows = sources()
+    targets = {name: source.settings.lora.targets for name, source in rows.items() if hasattr(source.settings, "lora")}
+    assert {len(targets[name]) for name in ("np", "rag", "pag", "rag_pag", "task")} == {4}
+    assert targets["oppu"] == ("q_proj", "v_proj") == rows["oppu"].start.settings.lora.targets
+
+
+def test_all_rows_of_tables_2_and_13_are_in_one_run_each_trained_on_its_own_people():
+    rows = sources()
+    assert set(rows) == {"np", "rag", "pag", "rag_pag", "task", "anchor"} | {
+        name + context for name in ("oppu", "per_pcs", "prime", "prisp") for context in CONTEXTS
+    }
+    assert rows["np"].train == rows["oppu"].train == rows["oppu"].start.train == ""  # the 50 rows
+    for name in ("per_pcs", "prime"):
+        assert len({rows[name + context].key for context in CONTEXTS}) == 1
+        assert rows[name].train == "sharers.jsonl" and rows[name].start.key == rows["np"].key
+    for context in CONTEXTS:
+        made = rows[f"prisp{context}"]
+        assert made.settings.task.data == 0
+        assert needs(made) == Needs(task_data=False, other_users=False, user_training=True)  # table 2's columns
+        assert (made.start.adapter, made.start.train) == ("text_to_lora", "../text_to_lora.jsonl")
+
+
+def test_with_all_data_sharers_rows_are_task_data_of_those_who_borrow_nothing():
+    rows = sources("amount=full")
+    assert resolved("prisp", "amount=full").data.train == "all_rows.jsonl"
+    assert rows["np"].train == rows["oppu"].start.train == rows["prisp"].train == ""
+    assert needs(rows["prisp"]).task_data
+    assert rows["prisp"].settings.task.data == "all" and rows["prisp"].start.train == "../text_to_lora.jsonl"
+    for name in ("per_pcs", "prime"):
+        assert rows[name].train == "sharers.jsonl" and rows[name].start.train == "task_all.jsonl"
+    assert {rows[name].settings.items.items for name in ("oppu", "prisp")} == {0}
+
+
+def test_table_9_is_one_run():
+    rows = sources("show=table_9")
+    assert {rows["prisp"].settings.task.data, rows["prisp_50"].settings.task.data} == {0, "all"}
+    assert rows["prisp"].start == rows["prisp_50"].start and rows["prisp_50"].train == ""  # task_50.jsonl
+    assert rows["oppu"].start.adapter == "mt_lora" and rows["oppu_no_task_data"].start is None
+    assert rows["rag_pag"].adapter == "mt_lora" and rows["rag_pag_no_task_data"].adapter == "none"
+
+
+def test_figure_7_lends_from_another_task():
+    other = ["show=figure_7", "data.groups.sharers=../LaMP_3/sharers.jsonl", "data.groups.task=../LaMP_3/task_50.jsonl"]
+    rows, own = sources(*other), sources()
+    assert (
+        rows["per_pcs"].train == "../LaMP_3/sharers.jsonl" and rows["per_pcs"].start.train == "../LaMP_3/task_50.jsonl"
+    )
+    assert rows["per_pcs"].settings == own["per_pcs"].settings and rows["per_pcs"].key != own["per_pcs"].key
 
 
 def commands():
@@ -133,6 +187,8 @@ def test_every_table_and_figure_has_its_place_in_the_docs():
 def test_tiny_people_are_what_their_code_makes(tmp_path):
     made = runpy.run_path(str(PAPER / "tiny" / "make.py"))
     made["main"](tmp_path)
+    assert (tmp_path / "descriptions.jsonl").read_text() == (PAPER / "tiny" / "descriptions.jsonl").read_text()
+    assert all(user.profile and "\n" in user.profile for user, _ in read_users(tmp_path / "descriptions.jsonl"))
     for part, (tasks, users, items) in made["PARTS"].items():
         assert (tmp_path / f"{part}.jsonl").read_text() == (PAPER / "tiny" / f"{part}.jsonl").read_text()
         people = list(read_users(tmp_path / f"{part}.jsonl"))
@@ -174,15 +230,17 @@ def test_few_shot_users_are_divided_and_rows_are_rows(folders, tmp_path):
     split = load_split(out / "split.json")
     assert {part: len(ids) for part, ids in split.parts.items()} == {"target": 100, "task": 35, "sharers": 5}
     people = {path.stem: dict(pairs_of(path)) for path in out.glob("*.jsonl")}
+    asked = {path.stem: {user.id: rows for user, rows in read_users(path)} for path in out.glob("*.jsonl")}
     assert set(people["target"]) == set(split.part("target")) and set(people["sharers"]) == set(split.part("sharers"))
     for count in (1, 5, 10, 30, 50):
         few = people[f"target_{count}"]
         assert set(few) == set(people["target"])
         for id, history in few.items():
             assert history == people["target"][id][-count:]
-    assert set(people["task_50"]) == set(split.part("task"))  # 35 users have 35 rows: all of them
+    assert set(people["task_50"]) == set(people["task_all"]) == set(split.part("task"))  # 35 users have 35 rows
     assert set(people["all_rows"]) == {*split.part("task"), *split.part("sharers")}
-    assert all([item.output for item in history] == ["action"] for history in people["all_rows"].values())
+    assert all([row.target for row in rows] == ["action"] for rows in asked["all_rows"].values())
+    assert all(len(history) == 12 for history in people["task_50"].values())  # what is retrieved, and summarised
 
 
 def pairs_of(path):
@@ -192,13 +250,13 @@ def pairs_of(path):
 def test_as_many_rows_as_are_asked_for():
     made = script()
     users = list(movies(40, queries=3))
-    rows = made["rows_only"](users, 0, 50)
-    assert sum(len(user.history) for user, _ in rows) == 50
-    assert rows == made["rows_only"](users[::-1], 0, 50)[::-1]
-    assert sum(len(user.history) for user, _ in made["rows_only"](users, 0)) == 120
+    rows = list(made["with_rows"](lambda: users, 0, 50))
+    assert sum(len(asked) for _, asked in rows) == 50 and all(len(user.history) == 12 for user, _ in rows)
+    assert rows == list(made["with_rows"](lambda: users[::-1], 0, 50))[::-1]
+    assert sum(len(asked) for _, asked in made["with_rows"](lambda: users, 0)) == 120
     odd = Example("q", "0", "longlamp_topic", "in other words", "a post")
     with pytest.raises(ValueError, match="query 'q' cannot be a training item"):
-        made["rows_only"]([(users[0][0], (odd,))], 0)
+        list(made["with_rows"](lambda: [(users[0][0], (odd,))], 0))
 
 
 def test_p2p_s_users_are_gathered_and_divided_task_by_task(folders, tmp_path, monkeypatch):

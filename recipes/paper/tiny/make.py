@@ -1,6 +1,7 @@
 """Makes the few generated people on whom the papers' recipes run at `scale=tiny`: every task, in its own words.
 
-    python recipes/paper/tiny/make.py [OUT]      # {train,test}.jsonl of all tasks, movies_{train,test}.jsonl of one
+    python recipes/paper/tiny/make.py [OUT]      # {train,test}.jsonl of all tasks, movies_{train,sharers,test}.jsonl of
+                                                 # one, and descriptions.jsonl: tasks that are described
 
 Nothing of any corpus is in them: words are the demo's. Each user has a manner (a favourite label, a mark at the end, a
 shift of scores), so that a method has something to find. Knows nothing of recipes.
@@ -95,7 +96,8 @@ MAKERS: dict[str, Callable[[Manner, random.Random], tuple[str, str]]] = {
 }  # fmt: skip
 PARTS = {
     "train": (tuple(MAKERS), 6, 4), "test": (tuple(MAKERS), 4, 4),
-    "movies_train": (("lamp_2m",), 16, 12), "movies_test": (("lamp_2m",), 4, 12),
+    "movies_train": (("lamp_2m",), 16, 12), "movies_sharers": (("lamp_2m",), 8, 12),
+    "movies_test": (("lamp_2m",), 4, 12),
 }  # fmt: skip
 """By file: tasks, users, and items of each task; P2P trains on all tasks at once, PRISP on one at a time."""
 
@@ -142,11 +144,33 @@ def member(part: str, tasks: Sequence[str], number: int, items: int) -> tuple[Us
     return User(name, history, profile), queries
 
 
+DESCRIBED: dict[str, tuple[tuple[str, ...], Callable[[str], str]]] = {
+    "shouted": (("Write the text in capitals.", "Say it again, all letters large."), str.upper),
+    "first": (
+        ("Give the first word of the text.", "Which word does the text begin with?"),
+        lambda said: said.split()[0],
+    ),
+    "counted": (("Count the words of the text.", "How many words are there?"), lambda said: str(len(said.split()))),
+}
+"""Text-to-LoRA's tasks: what they are called, what may be said of each, and what they ask for."""
+
+
+def described(name: str, items: int = 6) -> tuple[User, tuple[Example, ...]]:
+    """A task as a user: its examples the history, its descriptions the profile, a line each."""
+    dice = random.Random(name)
+    said = [post(dice) for _ in range(items)]
+    lines, answer = DESCRIBED[name]
+    history = tuple(Interaction(f"{lines[0]} {one}", answer(one), DAY * day) for day, one in enumerate(said))
+    return User(name, history, "\n".join(lines)), ()
+
+
 def main(out: Path) -> None:
     """Write every part, readable by everybody: they are nobody's."""
     for part, (tasks, users, items) in PARTS.items():
         write_users(out / f"{part}.jsonl", (member(part, tasks, number, items) for number in range(users)))
         (out / f"{part}.jsonl").chmod(0o644)
+    write_users(out / "descriptions.jsonl", map(described, DESCRIBED))
+    (out / "descriptions.jsonl").chmod(0o644)
 
 
 if __name__ == "__main__":

@@ -77,6 +77,11 @@ class Settings:
                 raise ValueError(f"descriptions has nothing for task {name!a}: expected a sentence")
 
 
+def needs(settings: Settings) -> Needs:
+    """No data of the task that is asked where it is trained on a corpus of described tasks (PRISP's table 2)."""
+    return Needs(task_data=settings.tasks == "named", other_users=False, user_training=False)
+
+
 class Source:
     """`hypernet` is there after `prepare` (or `restore`); an adapter belongs to a description, users share it."""
 

@@ -94,6 +94,44 @@ def test_adaptability_needs_a_run_with_the_tasks_own_users(tmp_path: Path) -> No
     assert not any(heading.endswith("LaMP-3") for heading in bars(plot))
 
 
+def lent(folder: Path, task: str, share: float) -> Path:
+    """Per-Pcs asked LaMP-2M with sharers, and a task LoRA under them, of a task; beside it a LoRA for all."""
+    own = task == "LaMP_2M"
+    start = {"adapter": "mt_lora", "settings": {}, **({} if own else {"train": f"../{task}/task_50.jsonl"})}
+    source = {"start": start, "train": "sharers.jsonl" if own else f"../{task}/sharers.jsonl"}
+    fakes = [Fake("per_pcs", share, "per_pcs", source=source, enrol=9.0), Fake("np", 0.5, "mt_lora")]
+    data = {"root": "runs/LaMP_2M", "train": "task_50.jsonl", "dev": "target_10.jsonl"}
+    return write_run(folder / task, fakes, data, tasks=["lamp_2m"], splits=["dev"], scored=level)
+
+
+def test_adaptability_of_sources_with_training_users_of_their_own(tmp_path: Path) -> None:
+    runs = [lent(tmp_path, "LaMP_2M", 0.72), lent(tmp_path, "LaMP_3", 0.6)]
+    (plot,) = drawn("Adapting to another task", runs)
+    assert bars(plot) == {"LaMP-3 → LaMP-2M": {"Per-Pcs": 100 * 0.6 / 0.72}}
+
+
+def test_task_data_is_what_each_source_saw_of_it(tmp_path: Path) -> None:
+    def run(name: str, train: str, task: str, data: Any, raised: float) -> Path:
+        sharers = {"start": {"adapter": "mt_lora", "settings": {}, **({"train": task} if task else {})},
+                   "train": "sharers.jsonl"}  # fmt: skip
+        fakes = [
+            Fake("np", 0.3 + raised, "mt_lora"),
+            Fake("per_pcs", 0.4 + raised, "per_pcs", source=sharers),
+            Fake("anchor", 0.45, "text_to_lora", source={"train": "../text_to_lora.jsonl"}),
+            Fake("prisp", 0.5 + raised, "prisp", source={"settings": {"task": {"data": data}, "n": name}}),
+        ]
+        return write_run(tmp_path / name, fakes, {"train": train, "dev": f"{name}.jsonl"}, scored=level)
+
+    plot = drawn(
+        "Task data",
+        [run("few", "task_50.jsonl", "", 0, 0.0), run("full", "all_rows.jsonl", "task_all.jsonl", "all", 0.1)],
+    )[0]
+    found = {name: [place for place, _ in line] for name, line in points(plot).items()}
+    assert len(found) == 3 and len(set(map(tuple, found.values()))) == 2  # PRISP's begins at none, others' at 50
+    values = sorted([round(float(value.expected)) for _, value in line] for line in points(plot).values())
+    assert values == [[30, 40], [40, 50], [50, 60]]
+
+
 def test_descriptions_stand_stage_by_stage(tmp_path: Path) -> None:
     found = bars(drawn("Descriptions of a task, stage by stage", [made.described(tmp_path, level)])[0])
     assert [heading.split()[0] for heading in found] == ["Choose", "Find", "Identify"]

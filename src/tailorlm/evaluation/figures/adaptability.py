@@ -5,13 +5,15 @@ Source: PRISP section 4.4 (adaptability); metrics/averages.py.
 
 import posixpath
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tailorlm.evaluation.figure import Figure
 from tailorlm.evaluation.names import TASKS, split_name, task_name
 from tailorlm.evaluation.plots import Axis, Bars, Named, written
 from tailorlm.evaluation.report_marks import Made
 from tailorlm.evaluation.report_merge import Board
-from tailorlm.evaluation.report_sweep import Member, Series, flattened, setting, source_name, sweep
+from tailorlm.evaluation.report_run import Run
+from tailorlm.evaluation.report_sweep import Flat, Member, Series, either, flattened, setting, source_name, sweep
 from tailorlm.evaluation.results import Scores
 from tailorlm.metrics.averages import KINDS, adaptability, composite, kind_of
 
@@ -20,7 +22,7 @@ SHARE = Axis("% of the score with the task's own users", lambda value: written(f
 
 def plots(board: Board) -> list[Bars]:
     """A picture a split; a group a pair of tasks, a bar a method."""
-    series = sweep(board.runs, setting("data.train"), tuned)
+    series = sweep(board.runs, either(of_group, setting("data.train")), tuned)
     made = []
     for split in board.results.splits():
         groups: dict[str, list[Named]] = {}
@@ -31,6 +33,12 @@ def plots(board: Board) -> list[Bars]:
             pairs = tuple((heading, tuple(bars)) for heading, bars in sorted(groups.items()))
             made.append(Bars(f"Adaptability: {split_name(split).lower()}", SHARE, pairs))
     return made
+
+
+def of_group(run: Run, flat: Flat) -> tuple[Any, Sequence[str]] | None:
+    """The file of a source's own training users; what it begins at may have followed them."""
+    file = flat.get("source.train")
+    return (file, ("source.train", "source.start.train")) if file else None
 
 
 def tuned(made: Made) -> bool:
@@ -68,7 +76,8 @@ def composable(scores: Scores) -> bool:
 def trained_on(member: Member) -> str:
     """The task of the training users: the last part of their path that names one, else the path."""
     data = flattened(member.made.about)
-    path = posixpath.normpath(posixpath.join(str(data.get("data.root", "")), str(data["data.train"])))
+    file = str(data.get("source.train") or data["data.train"])
+    path = posixpath.normpath(posixpath.join(str(data.get("data.root", "")), file))
     names = [part.partition(".")[0].lower() for part in reversed(path.split("/"))]
     return next((name for name in names if name in TASKS and name), path)
 
@@ -83,6 +92,7 @@ FIGURE = Figure(
     source="PRISP figure 7",
     about="Trained on one task's users and asked another task, as a share of the score when trained on its own.",
     wants="runs that ask the same users and differ in whose adapters are lent: `tailor eval recipes/paper/prisp.toml "
-    "--set show=sharers`, and with `--set data.train=../LaMP_3/sharers.jsonl`",
+    "--out runs/own`, and `--set show=figure_7 --set data.groups.sharers=../LaMP_3/sharers.jsonl "
+    "--set data.groups.task=../LaMP_3/task_50.jsonl --out runs/other`",
     plots=plots,
 )

@@ -21,10 +21,18 @@ def plots(board: Board) -> list[Lines]:
 
 
 def of_file(run: Run, flat: Flat) -> tuple[Any, Sequence[str]] | None:
-    """The number in task_50.jsonl; all_rows.jsonl are all. More data may come with more steps: names tell methods."""
-    name = str(flat.get("data.train", "")).rpartition("/")[2]
-    found = re.fullmatch(r"task_([0-9]+)\.jsonl", name)
-    return (int(found[1]) if found else "all", ()) if found or name == "all_rows.jsonl" else None
+    """The number in task_50.jsonl; all_rows.jsonl and task_all.jsonl are all. More data may come with more steps: names
+    tell methods. Of a source with training users of its own: what it begins at, if anything; of PRISP without task
+    data, none.
+    """
+    if flat.get("source.settings.task.data") == 0:
+        return 0, ()
+    if flat.get("source.train") and "source.start.adapter" not in flat:
+        return None
+    name = str((flat.get("source.train") and flat.get("source.start.train")) or flat.get("data.train", ""))
+    found = re.fullmatch(r"(?:.*/)?(?:task_([0-9]+|all)|(all)_rows)\.jsonl", name)
+    rows = found and (found[1] or found[2])
+    return ("all" if rows == "all" else int(rows), ()) if rows else None
 
 
 FIGURE = Figure(
