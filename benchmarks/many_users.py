@@ -7,8 +7,8 @@ this one) and, as people use it, with the model's own over all positions. Of PEF
 evenly chosen; all of a round's numbers are seconds a token. The base is random: `demo` has the shapes of the package's
 small model, `0.5b` those of Qwen2.5-0.5B. Targets: at most 0.5x at demo size (2x faster), 1.1x at 0.5b on a CPU, 0.125x
 (8x faster) on a GPU with `--batch 4`.
-Second table (`--size demo` only): seconds a user on the demo's people. P2P generates the adapters of `--served` users in
-one pass (target: at most 1 thousandth of OPPU one by one) or goes from history to adapter, statements written and
+Second table (`--size demo` only): seconds a user on the demo's people. P2P generates the adapters of `--served` users
+in one pass (target: at most 1 thousandth of OPPU one by one) or goes from history to adapter, statements written and
 encoded anew, without any cache (at most 1/33); its network is untrained, which changes no time. Both are shared by all
 who are served at once: users say the same things, and a statement is encoded once.
 Memory: 1 GB at demo size, 8 GB at 0.5b. Run: python benchmarks/many_users.py [--size demo|0.5b] [--users 32]
