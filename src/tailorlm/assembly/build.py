@@ -15,7 +15,7 @@ from tailorlm.assembly import checkpoints, runs, splitting
 from tailorlm.assembly.benches import load_base, make_bench, make_encoder, make_profilers, truncated
 from tailorlm.assembly.datasets import pools, training_users, validation_users
 from tailorlm.assembly.population import population
-from tailorlm.assembly.preflight import check_trackers, try_writer
+from tailorlm.assembly.preflight import check_given, check_trackers, try_writer
 from tailorlm.assembly.profilers import Known, Profilers, learn, one_by_one
 from tailorlm.assembly.recipes import Recipe, method, plain
 from tailorlm.assembly.run_folders import starting
@@ -65,13 +65,14 @@ def put_together(
     profiler: Callable[[Profilers], Profiler],
 ) -> Built:  # fmt: skip
     """The base and the encoder, with these users; `profiler` makes profiles one by one out of profiles of many."""
+    without = check_given(recipe, users)
     backbone = load_base(recipe.base)
     known = learn(recipe.profile, users)
     profilers = make_profilers(recipe.profile, known, backbone)
     encoder = make_encoder(recipe.encoder, backbone)
     bench = make_bench(backbone, profiler(profilers), encoder, recipe.max_tokens, recipe.tasks.template)
     bench = replace(bench, pools=pools(users))
-    notes = {**report.notes, **({"problems left out": report.count} if report.count else {})}
+    notes = {**report.notes, **without, **({"problems left out": report.count} if report.count else {})}
     return Built(recipe, bench, users, held, known, profilers, notes)
 
 

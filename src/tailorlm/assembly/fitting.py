@@ -7,10 +7,13 @@ nobody had, must not stop a batch of good users, and must not pass in silence. K
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tailorlm.profiles import given, llm
 from tailorlm.profiles.profile import Profile, Statement
 
 AMOUNT = "history"
 """The facet that says how long the history is: known of everybody, and nothing personal."""
+NEUTRAL = (given.NEUTRAL, llm.NEUTRAL)
+"""What is said of users of whom nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +27,10 @@ class Fit:
     def note(self) -> str:
         """What the caller should know, or "". Names no facet: a facet may be a user's text."""
         total = len(self.profile.statements) + self.lost
-        if not any(statement.facet != AMOUNT for statement in self.profile.statements):
-            why = f"none of {total} statements is known to the network" if self.lost else "the history is empty"
+        neutral = [statement.text for statement in self.profile.statements if statement.text in NEUTRAL]
+        if not any(s.facet != AMOUNT and s.text not in NEUTRAL for s in self.profile.statements):
+            nothing = neutral[0] if neutral else "the history is empty"
+            why = f"none of {total} statements is known to the network" if self.lost else nothing
             return f"nothing personal to go by ({why}): the neutral adapter"
         if self.lost:
             return f"{self.lost} of {total} statements are about what the network was not trained on; left out"

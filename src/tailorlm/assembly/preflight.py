@@ -3,12 +3,12 @@
 Knows nothing of training. Source: P2P section 2 (profiles by a language model).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tailorlm.assembly.recipes import Recipe, method
 from tailorlm.data.records import User
 from tailorlm.methods.source import Profiler
-from tailorlm.profiles.given_or import has_text
+from tailorlm.profiles.given import has_text
 from tailorlm.profiles.llm import ProfilesError
 from tailorlm.training.settings import TrainSettings
 from tailorlm.training.trackers import check_tracker
@@ -23,6 +23,22 @@ def check_trackers(recipe: Recipe) -> None:
                 check_tracker(train.tracker)
             except ValueError as error:
                 raise ValueError(f"methods.{name}.{error}") from None
+
+
+def check_given(recipe: Recipe, users: Sequence[User]) -> Mapping[str, int]:
+    """How many training users bring no profile text, as a note about the data, where profiles are to be given.
+
+    ValueError where none of them brings one: there would be nothing to tell users apart by.
+    """
+    if recipe.profile.kind != "given":
+        return {}
+    missing = sum(not has_text(user) for user in users)
+    if users and missing == len(users):
+        raise ValueError(
+            f'profile.kind is "given", and none of the {missing} training users has a profile text in the data: '
+            'expected "profile" in their lines, or another kind, such as "statistical"'
+        )
+    return {"training users without a profile": missing} if missing else {}
 
 
 def try_writer(recipe: Recipe, users: Sequence[User], profile: Profiler) -> None:

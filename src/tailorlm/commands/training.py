@@ -49,9 +49,12 @@ def command(recipe: Path, overrides: Sequence[str], data: Path | None, folder: P
 
 def lines(checkpoint: Path, evaluate: str, found: dict[str, object]) -> list[str]:
     """What was made, and what to do with it."""
+    noted = found["data_notes"]
+    notes = [f"{count} {what}" for what, count in noted.items()] if isinstance(noted, dict) else []
     return [
         f"{checkpoint}: trained on {found['training_users']} users, {found['training_items']} items, "
         f"{found['facets']} facets, in {found['seconds']} s",
+        *notes,
         "next:",
         f"  {evaluate}",
         f"  tailor personalize {shlex.quote(str(checkpoint))} USERS --out adapters",

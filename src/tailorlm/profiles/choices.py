@@ -2,8 +2,7 @@
 
 Knows nothing of other users. What was on offer is found by `offers.py`; the ranking is the exact posterior of
 `ranking.py` for few labels, the scores of `preference.py` for many. A rank is said without its rate: the
-two in one text cost a linear reader of MiniLM vectors one to three points of next-choice accuracy
-(docs/profiles.md).
+two in one text serve a linear reader of MiniLM vectors worse (docs/profiles.md).
 """
 
 from collections.abc import Iterator, Sequence

@@ -11,6 +11,11 @@ VERSION = "given-1"
 NEUTRAL = "no profile was given"
 
 
+def has_text(user: User) -> bool:
+    """Whether the data give a profile that says something."""
+    return bool((user.profile or "").strip())
+
+
 def profile(user: User, task: str | None = None) -> Profile:
     """The user's profile text by lines, facets "line 1", "line 2", ...; without a text one neutral statement.
 

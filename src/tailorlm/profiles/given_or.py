@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from tailorlm.data.records import User
 from tailorlm.profiles import given
+from tailorlm.profiles.given import has_text
 from tailorlm.profiles.llm import ProfileError, ProfilesError, Summariser
 from tailorlm.profiles.profile import Profile
 
@@ -35,8 +36,3 @@ class GivenOr:
         if len(made) < len(marked):
             raise ProfilesError(marked)
         return made
-
-
-def has_text(user: User) -> bool:
-    """Whether the data give a profile that says something."""
-    return bool((user.profile or "").strip())

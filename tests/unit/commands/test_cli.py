@@ -165,12 +165,15 @@ def test_personalize(tiny_users: Path, tiny_run: Path, tmp_path: Path) -> None:
     )
 
 
-def test_personalize_reports_whom_it_cannot_serve(tiny_recipe: Path, tmp_path: Path) -> None:
+def test_personalize_reports_whom_it_cannot_serve(tiny_recipe: Path, tiny_users: Path, tmp_path: Path) -> None:
     from tailorlm.tailor import Tailor
 
+    told = [json.loads(line) | {"profile": "likes rain"} for line in tiny_users.read_text().splitlines()]
+    data = tmp_path / "told.jsonl"
+    data.write_text("".join(json.dumps(line) + "\n" for line in told))
     net = ["methods.p2p.net.pool=attention", "methods.p2p.net.head=L"]
     changes = [*net, "profile.kind=given", 'start="base"']
-    Tailor.train(tiny_recipe, tmp_path / "run", overrides=changes)
+    Tailor.train(tiny_recipe, tmp_path / "run", overrides=changes, data=data)
     users = tmp_path / "users.jsonl"
     lines = [{"user_id": f"u{n}", "history": [], "profile": "word " * (200 if n == 1 else 2)} for n in range(3)]
     users.write_text("".join(json.dumps(line) + "\n" for line in lines))
