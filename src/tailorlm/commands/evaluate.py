@@ -80,10 +80,10 @@ def run(
     runs.write_json(folder / "results.json", result)
     write_answers(folder / "answers.jsonl", work.plan, partial(statements, work))
     write_report(folder)
-    said = result.get("judge")
-    marks = judge_lines(said, result["users"]) if said else []
+    judged = result.get("judge")
+    marks = judge_lines(judged, result["users"]) if judged else []
     lines = [*table_lines(result), *marks, "", *differences(result), *failures(result), *about(folder, result)]
-    failed = result["failures"] or (said and unasked(said))
+    failed = result["failures"] or (judged and unasked(judged))
     return Result({"run": str(folder), **result}, lines, FAILED if failed else OK)
 
 

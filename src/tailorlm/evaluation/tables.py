@@ -42,7 +42,7 @@ def named_row(results: Results, name: str, cells: Iterable[Cell], note: str = ""
 def score_table(results: Results, split: str) -> Grid:
     """A row a method with score and interval a task; best and second best marked."""
     tasks, measured = results.columns(), measured_on(results, split)
-    ranks = {task: ranked(results, measured, lambda name, t=task: results.score(name, split, t)) for task in tasks}  # type: ignore[misc]
+    ranks = {task: ranked(results, {name: results.score(name, split, task) for name in measured}) for task in tasks}
     first = {plain_name(name): name for name in reversed(measured)}
     rows = [
         named_row(results, name, (score_cell(results, name, split, task, ranks[task].get(name, "")) for task in tasks),
@@ -66,19 +66,15 @@ def noted(results: Results, name: str, split: str, told: bool) -> str:
 
 
 def ranked(
-    results: Results,
-    names: Sequence[str],
-    value: Callable[[str], float | None],
-    lower: bool = False,
-    decimals: int = SHOWN,
+    results: Results, values: Mapping[str, float | None], lower: bool = False, decimals: int = SHOWN
 ) -> dict[str, str]:
-    """Which method is best and which 2nd, among rows that compare; values that read alike are marked alike.
+    """Which method is best and which 2nd by its value, among rows that compare; what reads alike is marked alike.
 
     Two that are best leave no 2nd, nor does a crowd have the second place. Nothing is marked where all are alike, as
     where there is one row.
     """
-    found = {name: value(name) for name in names if comparable(results, name)}
-    known = {name: float(f"{tidy(score):.{decimals}f}") for name, score in found.items() if score is not None}
+    found = {name: value for name, value in values.items() if value is not None and comparable(results, name)}
+    known = {name: float(f"{tidy(value):.{decimals}f}") for name, value in found.items()}
     top = sorted(set(known.values()), reverse=not lower)[:2]
     best = [name for name in known if known[name] == top[0]] if len(top) > 1 else []
     second = [name for name in known if known[name] == top[1]] if len(best) == 1 else []
@@ -107,7 +103,7 @@ def average_table(results: Results, split: str) -> Grid | None:
     found = columns(results, split)
     if not found:
         return None
-    ranks = [ranked(results, list(one.values), one.values.get, one.lower) for one in found]
+    ranks = [ranked(results, one.values, one.lower) for one in found]
     names = in_order({name for one in found for name in one.values})
     rows = [
         named_row(results, name, (metric_cell(one.values.get(name), rank.get(name, ""))
@@ -189,7 +185,7 @@ def metric_table(results: Results, split: str, task: str) -> Grid | None:
     names = [name for name in dict.fromkeys(key for row in found.values() for key in row) if name not in STYLE]
     if not names:
         return None
-    ranks = {key: ranked(results, list(found), lambda name, k=key: found[name].get(k), key in LOWER)  # type: ignore[misc]
+    ranks = {key: ranked(results, {name: row.get(key) for name, row in found.items()}, key in LOWER)
              for key in names if key not in COUNTS}  # fmt: skip
     rows = [
         named_row(

@@ -34,7 +34,7 @@ def table(results: Results, split: str, found: By) -> Grid:
     tasks = sorted(every, key=lambda task: (task != AVERAGE, task))
     rivals = list(found) if results.judge.get("version") else []
     ranks = {
-        task: ranked(results, rivals, lambda name, t=task: found[name].get(t, {}).get("mean"), decimals=DECIMALS)  # type: ignore[misc]
+        task: ranked(results, {name: found[name].get(task, {}).get("mean") for name in rivals}, decimals=DECIMALS)
         for task in tasks
     }
     rows = [

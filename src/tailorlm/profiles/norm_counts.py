@@ -115,9 +115,7 @@ class Rated:
         return gram
 
 
-def gather(
-    histories: Iterable[tuple[int, Sequence[Interaction]]], parts: int, rare: int
-) -> dict[str | None, Rated]:  # fmt: skip
+def gather(histories: Iterable[tuple[int, Sequence[Interaction]]], parts: int, rare: int) -> dict[str | None, Rated]:
     """Users' items, (part, history) each, by task; `rare`: users that a word must have to be counted at all."""
     numbers: dict[str, int] = {}
     tasks: dict[str | None, list[Part]] = {}

@@ -21,6 +21,7 @@ class Passes:
         if examples < 1 or batch < 1:
             raise ValueError(f"{examples} examples in batches of {batch}: expected at least 1 of each")
         self.examples, self.batch, self.seed, self.drawn = examples, batch, seed, 0
+        self._order: tuple[int, Ints] | None = None
 
     def __iter__(self) -> Iterator[Ints]:
         """The stream itself."""
@@ -29,10 +30,15 @@ class Passes:
     def __next__(self) -> Ints:
         """The next batch, (N,)."""
         number, place = divmod(self.drawn, steps(1, self.examples, self.batch))
-        order = np.random.default_rng(np.random.SeedSequence([self.seed, number])).permutation(self.examples)
         self.drawn += 1
-        found: Ints = order[place * self.batch : (place + 1) * self.batch]
-        return found
+        return self._pass(number)[place * self.batch : (place + 1) * self.batch]
+
+    def _pass(self, number: int) -> Ints:
+        """The order of a pass, shuffled once."""
+        if self._order is None or self._order[0] != number:
+            rng = np.random.default_rng(np.random.SeedSequence([self.seed, number]))
+            self._order = number, rng.permutation(self.examples)
+        return self._order[1]
 
     def state_dict(self) -> dict[str, Any]:
         """Where the stream is."""

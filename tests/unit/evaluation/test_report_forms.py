@@ -80,8 +80,8 @@ def test_averages_rank_errors_from_below(tmp_path: Path) -> None:
 
 def test_ranks_are_of_what_is_shown() -> None:
     results = scored(a={"rating": 0.5}, b={"rating": 0.5})
-    assert ranked(results, ["a", "b"], {"a": 1.0, "b": 2.0}.get, lower=True) == {"a": "best", "b": "2nd"}
-    assert ranked(results, ["a", "b"], {"a": None, "b": 2.0}.get) == {}
+    assert ranked(results, {"a": 1.0, "b": 2.0}, lower=True) == {"a": "best", "b": "2nd"}
+    assert ranked(results, {"a": None, "b": 2.0}) == {}
 
 
 def test_intervals_are_those_of_the_run(tmp_path: Path) -> None:
