@@ -18,7 +18,7 @@ WANTED = {
         "np", "rag", "pag", "rag_pag", "task", "anchor",
         *(name + context for name in ("oppu", "per_pcs", "prime", "prisp") for context in CONTEXTS),
     },
-    ("prisp", "show=figure_5"): {"task", "sharer", "prisp_sharer", "prisp_task_lora", "anchor", "prisp"},
+    ("prisp", "show=figure_5"): {"task", "sharer", "prisp_sharer", "mt_lora", "prisp_task_lora", "anchor", "prisp"},
     ("prisp", "show=figure_9"): {"prisp", "no_bridge"},
     ("prisp", "show=table_9"): {"prisp", "prisp_50", "oppu", "oppu_no_task_data", "rag_pag_no_task_data"},
 }  # fmt: skip

@@ -21,12 +21,18 @@ METHODS: dict[str, tuple[str, str]] = {
     "floor_copy": ("Copy of the input", "No model: the input, copied."),
     "base": ("Base model", "The frozen model, told nothing about the user."),
     "base_profile": ("Base + profile", "The frozen model with the user's profile in its prompt."),
-    "rag": ("RAG", "The frozen model with the nearest items of the user's history in its prompt."),
-    "pag": ("PAG", "The frozen model with the user's profile and the nearest items in its prompt."),
-    "rag_pag": ("RAG + PAG", "The frozen model with the nearest items and the user's profile in its prompt."),
+    "rag": ("RAG", "The nearest items of the user's history in the prompt; no adapter of the user's own."),
+    "pag": (
+        "PAG",
+        "The user's profile in the prompt (P2P's PAG: and the nearest items); no adapter of the user's own.",
+    ),
+    "rag_pag": ("RAG + PAG", "The nearest items and the user's profile in the prompt; no adapter of the user's own."),
     "full_history": ("Full history", "The frozen model with as much of the user's history as fits in its prompt."),
     "mt_lora": ("MT-LoRA", "One adapter for everybody, trained on all training users together."),
+    "np": ("Not personalised", "One adapter for everybody, trained on task data; nothing of the user in its prompts."),
+    "task": ("Task LoRA", "One adapter for everybody, trained on task data; other users' adapters stand on it."),
     "text_to_lora": ("Text-to-LoRA", "A hypernetwork writes the adapter of a task from the task's description."),
+    "anchor": ("Task-aware anchor", "The adapter of the task, made from its description: where PRISP begins."),
     "p2p": (
         "P2P",
         "The hypernetwork writes an adapter for each user from the profile, statement by statement.",
@@ -41,9 +47,16 @@ METHODS: dict[str, tuple[str, str]] = {
         "A control: every user gets the adapter of the next user of the split.",
     ),
     "p2p_traits": ("P2P, true traits", "A ceiling: P2P is fed the hidden traits that made the user."),
+    "one_sharer": ("One sharer's LoRA", "Everybody has the adapter that was trained for one other user."),
+    "sharer": ("One sharer's LoRA", "Everybody has the adapter that was trained for one other user."),
     "per_pcs": ("Per-Pcs", "Each user's adapter is put together of pieces of other users' adapters."),
     "prime": ("PriME", "Each user's adapter is merged from similar users' adapters, by evolution."),
     "prisp": ("PRISP", "From an anchor adapter, a bridge and B are trained for each user on few own items."),
+    "no_bridge": ("PRISP, no bridge", "PRISP that trains B alone."),
+    "bridge_only": ("PRISP, bridge only", "PRISP that trains the bridge alone."),
+    "full_lora": ("PRISP, full LoRA", "PRISP that trains A and B, without a bridge."),
+    "pissa": ("PRISP, from PiSSA", "PRISP that begins at the largest parts of the model's own weights."),
+    "lora_ga": ("PRISP, from LoRA-GA", "PRISP that begins at the largest parts of the user's gradient."),
     "oppu": ("OPPU", "An adapter trained for each user on the user's own history."),
 }
 CONTEXTS = {
@@ -53,6 +66,8 @@ CONTEXTS = {
     "rag_pag": "RAG + PAG",
     "full_history": "full history",
 }
+SPELLED = {"ia3": "IA3", "lora": "LoRA", "mt": "MT", "p2p": "P2P"}
+"""Words of variants' names that are not written as they are."""
 TASKS = {
     "movie_tagging": "Movie tags",
     "rating": "Ratings",
@@ -93,16 +108,23 @@ def plain_name(name: str) -> str:
 
 
 def method_name(name: str) -> str:
-    """What a method is called: "p2p+rag" is "P2P + RAG"."""
+    """What a method is called: "p2p+rag" is "P2P + RAG", "prisp_50+rag" is "PRISP + RAG, 50"."""
     own, _, run = name.partition(OF_RUN)
     return f"{_titled(own)} ({run})" if run else _titled(own)
 
 
 def _titled(name: str) -> str:
     adapter, plus, context = name.partition("+")
-    if name in METHODS or not plus or adapter not in METHODS or context not in CONTEXTS:
+    known = adapter if adapter in METHODS else variant_of(adapter)
+    if name in METHODS or not known or (plus and context not in CONTEXTS):
         return METHODS[name][0] if name in METHODS else name
-    return f"{METHODS[adapter][0]} + {CONTEXTS[context]}"
+    rest = " ".join(SPELLED.get(word, word) for word in adapter[len(known) + 1 :].split("_"))
+    return f"{METHODS[known][0]}{f' + {CONTEXTS[context]}' if plus else ''}{f', {rest}' if rest else ''}"
+
+
+def variant_of(name: str) -> str:
+    """The method that a name begins with: prisp of prisp_no_task_data; the longest one, or none ("")."""
+    return max((known for known in METHODS if name.startswith(f"{known}_")), key=len, default="")
 
 
 def row_name(name: str, users: int | None) -> str:
@@ -157,11 +179,12 @@ def natural(text: str) -> list[tuple[bool, int, str]]:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Methods as the page lists them: those of this file in its order, each with its contexts, then others by name."""
+    """Methods as the page lists them: those of this file in its order, each with contexts and variants, then others."""
     known = list(METHODS)
 
     def place(name: str) -> tuple[int, list[tuple[bool, int, str]]]:
         own, first = plain_name(name), plain_name(name).partition("+")[0]
-        return next((known.index(one) for one in (own, first) if one in METHODS), len(known)), natural(name)
+        ways = [one for one in (own, first, variant_of(first)) if one in METHODS]
+        return known.index(ways[0]) if ways else len(known), natural(name)
 
     return sorted(names, key=place)

@@ -3,6 +3,7 @@
 Knows nothing of how it is drawn (plot_drawing.py), of runs or of methods.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -11,6 +12,8 @@ from tailorlm.evaluation.quantities import DASH, rounded
 
 WIDEST, WHISKERS = 12, 5
 """Columns of a table of numbers at most, and lines at most whose intervals can be drawn beside each other."""
+UNSEEN = 0.01
+"""Lines that are nowhere farther apart than this share of the picture's height cannot be told apart."""
 FAINT = "faint"
 """The kind of a line that stands behind the others, without a name."""
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -109,6 +112,31 @@ class Lines:
     def whiskers(self) -> bool:
         """Whether intervals are drawn: not of many lines, where they hide each other."""
         return self.intervals and len(self.named) <= WHISKERS
+
+    @property
+    def covered(self) -> dict[str, list[str]]:
+        """Names of lines that lie on another one wherever that is, by its name; of lines with names."""
+        found: dict[str, list[str]] = {}
+        firsts: list[Line] = []
+        for line in self.named:
+            below = next((first for first in firsts if self._together(first, line)), None)
+            if below is None:
+                firsts.append(line)
+            else:
+                found.setdefault(below.name, []).append(line.name)
+        return found
+
+    def _together(self, one: Line, other: Line) -> bool:
+        levels = [self._level(point.y) for line in self.named for point in line.points]
+        least = UNSEEN * (max(levels) - min(levels))
+        near = [
+            a.x == b.x and abs(self._level(a.y) - self._level(b.y)) <= least
+            for a, b in zip(one.points, other.points, strict=False)
+        ]
+        return len(one.points) == len(other.points) and all(near)
+
+    def _level(self, value: float) -> float:
+        return math.log10(value) if self.y.scale == "log" else value
 
     def table(self) -> Table:
         """A row a line, a column a place; the other way round where there are many places. Of too many places for

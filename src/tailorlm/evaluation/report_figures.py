@@ -55,13 +55,18 @@ def picture(plot: Plot) -> Markup:
 
 
 def note(plot: Plot) -> str:
-    """What to know of a picture: its own note, and where intervals and unnamed lines are."""
+    """What to know of a picture: its own note, and where intervals, covered and unnamed lines are."""
     if not isinstance(plot, Lines):
         return plot.note
     drawn = "Lines up and down are 95% intervals over users." if plot.whiskers else ""
     hidden = "95% intervals over users are in the numbers." if plot.intervals and not plot.whiskers else ""
+    covered = " ".join(
+        f"\N{LEFT DOUBLE QUOTATION MARK}{below}\N{RIGHT DOUBLE QUOTATION MARK} lies below, too near to be told apart: "
+        f"{'; '.join(above)}."
+        for below, above in plot.covered.items()
+    )
     faint = "Grey lines are the others; the numbers name them." if len(plot.named) < len(plot.lines) else ""
-    return " ".join(part for part in (plot.note, drawn, hidden, faint) if part)
+    return " ".join(part for part in (plot.note, drawn, hidden, covered, faint) if part)
 
 
 def missing(found: Sequence[Shown]) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 Knows nothing of the page around them.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tailorlm.evaluation.grids import Cell, Grid, GridRow
 from tailorlm.evaluation.names import (

@@ -58,7 +58,7 @@ def test_intervals_of_several_lines_do_not_cover_each_other() -> None:
 
 def test_more_lines_than_can_be_named_stand_behind_the_others() -> None:
     names = ["floor", "base", "p2p", "oppu", "mt_lora @ run", *(f"mine_{n}" for n in range(9))]
-    lines = faded({name: line(name, 1, 2) for name in names})
+    lines = faded({name: line(name, number, 2) for number, name in enumerate(names)})
     assert foremost(names, 4) == {"p2p", "oppu", "base", "mt_lora @ run"}
     assert [one.name for one in lines if one.kind != FAINT] == ["floor", *names[1:5], "mine_0", "mine_1", "mine_2"]
     plot = Lines("t", K, SCORE, lines)
@@ -66,6 +66,24 @@ def test_more_lines_than_can_be_named_stand_behind_the_others() -> None:
     assert len(words) == LINES and "mine_8" not in words
     assert sum("faint" in one.attrib["class"] for one in root(plot).iter("polyline")) == len(names) - LINES
     assert len(grid(plot).rows) == len(names) and note(plot) == "Grey lines are the others; the numbers name them."
+
+
+def test_lines_on_one_another_are_said() -> None:
+    lines = (
+        line("a", 0, 100),
+        line("b", 50, 50),
+        line("c", 0.9, 100),
+        line("d", 0, 98.9),
+        line("e", 50),
+        line("f", 0, 99),
+    )
+    plot = Lines("t", K, SCORE, lines)
+    assert plot.covered == {"a": ["c", "f"]}  # not d, 1.1% of the height away, nor e, which has one place
+    assert note(plot) == "“a” lies below, too near to be told apart: c; f."
+    assert Lines("t", K, SCORE, (line("a", 5, 5), line("b", 5, 5), line("c", 5, 5, kind=FAINT))).covered == {"a": ["b"]}
+    logarithmic = Axis("s", scale="log")
+    assert not Lines("t", K, logarithmic, (line("a", 1, 1000), line("b", 2, 1000))).covered
+    assert Lines("t", K, SCORE, (line("a", 1, 1000), line("b", 2, 1000))).covered
 
 
 def test_lines_differ_in_more_than_colour() -> None:

@@ -17,9 +17,9 @@ from tailorlm.evaluation.report_run import read_runs
 
 def test_a_run_without_rows_has_no_figure_and_every_one_says_what_would_make_it(tmp_path: Path) -> None:
     found = shown(board(read_runs([bare(tmp_path / "a")])))
-    assert len(found) == len(figures()) == 12 and not any(one.plots for one in found)
+    assert len(found) == len(figures()) == 13 and not any(one.plots for one in found)
     said = missing(found)
-    assert len(said) == 12
+    assert len(said) == 13
     assert all(wants and ("`tailor eval" in wants or "gradient_norms" in wants) for _, wants in said)
 
 
@@ -129,8 +129,8 @@ def test_costs_of_other_tasks_are_other_pictures(tmp_path: Path) -> None:
 def test_gradient_norms_by_layer_and_by_step(tmp_path: Path) -> None:
     norms = {"prisp": [[1.0, 2.0], [3.0, 6.0]], "prisp_no_bridge": [[1.0, 1.0], [1.0, 1.0]], "oppu": []}
     layers, steps = drawn("Gradients by layer", [bare(tmp_path / "a", gradient_norms=norms)])
-    assert points(layers) == {"PRISP": [(0, 2), (1, 4)], "prisp_no_bridge": [(0, 1), (1, 1)]}
-    assert points(steps) == {"PRISP": [(0, 1.5), (1, 4.5)], "prisp_no_bridge": [(0, 1), (1, 1)]}
+    assert points(layers) == {"PRISP": [(0, 2), (1, 4)], "PRISP, no bridge": [(0, 1), (1, 1)]}
+    assert points(steps) == {"PRISP": [(1, 1.5), (2, 4.5)], "PRISP, no bridge": [(1, 1), (2, 1)]}
 
 
 def test_one_step_is_no_line(tmp_path: Path) -> None:

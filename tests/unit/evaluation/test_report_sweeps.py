@@ -142,8 +142,10 @@ def test_descriptions_stand_stage_by_stage(tmp_path: Path) -> None:
 
 
 def test_descriptions_need_both_stages(tmp_path: Path) -> None:
-    fakes = [Fake("text_to_lora", 0.4, "text_to_lora", source={"settings": {"descriptions": "a"}})]
-    assert not drawn("Descriptions of a task, stage by stage", [write_run(tmp_path / "a", fakes)])
+    first = [Fake(f"t{text}", 0.4, "text_to_lora", source={"settings": {"descriptions": text}}) for text in "ab"]
+    assert not drawn("Descriptions of a task, stage by stage", [write_run(tmp_path / "a", first)])
+    one = [first[0], Fake("prisp", 0.5, "prisp", source={"start": first[0].about({})["source"]})]
+    assert not drawn("Descriptions of a task, stage by stage", [write_run(tmp_path / "b", one)])
 
 
 def swept(folder: Path, k: int, *, users: int = 40, **about: Any) -> Path:

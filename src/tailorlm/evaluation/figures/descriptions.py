@@ -20,7 +20,9 @@ DESCRIBED = either(
 
 
 def plots(board: Board) -> list[Bars]:
-    """A picture a kind of task and split; a group a description, a bar a stage. None without both stages."""
+    """A picture a kind of task and split; a group a description, a bar a stage. None without both stages, or with one
+    description: that is two rows of the tables.
+    """
     series = sweep(board.runs, DESCRIBED, staged, least=1)
     made = []
     for split, kind, tasks in places(series):
@@ -28,7 +30,7 @@ def plots(board: Board) -> list[Bars]:
         for text in texts(series):
             bars = tuple(bar for one in series for bar in stage(one, split, tasks, text))
             groups += [(text if len(text) <= LONGEST else f"{text[:LONGEST]}…", bars)] if bars else []
-        if {bar.name[0] for _, bars in groups for bar in bars} == {"1", "2"}:
+        if len(groups) > 1 and {bar.name[0] for _, bars in groups for bar in bars} == {"1", "2"}:
             made.append(Bars(f"{panel_title(kind, tasks)}: {split_name(split).lower()}", SCORE, tuple(groups)))
     return made
 

@@ -21,20 +21,20 @@ def plots(board: Board) -> list[Lines]:
     layers = {name: [fmean(norms) for norms in zip(*steps, strict=True)] for name, steps in found.items()}
     steps = {name: [fmean(norms) for norms in steps] for name, steps in found.items()}
     return [
-        *picture("By layer, the mean over steps", Axis("layer", WHOLE), layers),
-        *picture("By step, the mean over layers", Axis("step", WHOLE), steps),
+        *picture("By layer, the mean over steps", Axis("layer, from 0", WHOLE), layers, 0),
+        *picture("By step, the mean over layers", Axis("step", WHOLE), steps, 1),
     ]
 
 
-def picture(title: str, axis: Axis, found: dict[str, list[float]]) -> list[Lines]:
-    """A line a method, from 0 on; none where no method has two values."""
-    lines = tuple(line(name, norms) for name, norms in found.items() if len(norms) > 1)
+def picture(title: str, axis: Axis, found: dict[str, list[float]], first: int) -> list[Lines]:
+    """A line a method, from `first` on; none where no method has two values."""
+    lines = tuple(line(name, norms, first) for name, norms in found.items() if len(norms) > 1)
     return [Lines(title, axis, NORM, lines)] if lines else []
 
 
-def line(name: str, norms: Sequence[float]) -> Line:
+def line(name: str, norms: Sequence[float], first: int) -> Line:
     """A method's norms; of many, means of neighbours."""
-    points = binned([(float(place), norm) for place, norm in enumerate(norms)])
+    points = binned([(float(place), norm) for place, norm in enumerate(norms, first)])
     return Line(method_name(name), tuple(Point(x, y) for x, y in points), method_kind(name))
 
 
