@@ -1,45 +1,13 @@
 """Our JSONL: what a good file gives, and what each kind of bad line gives."""
 
-import gzip
-import json
 import pickle
-from pathlib import Path
 
 import pytest
+from jsonl_files import CANARY, GOOD, item, skipped, stops, user, write
 
-from tailorlm.data import fields, jsonl, lines
-from tailorlm.data.jsonl import read_users, write_users
-from tailorlm.data.problems import KEPT, DataError, Report
+from tailorlm.data.jsonl import read_users
+from tailorlm.data.problems import KEPT, Report
 from tailorlm.data.records import Example, Interaction, User
-
-CANARY = "zebra-secret"
-GOOD = {"user_id": "u1", "history": [{"input": "a", "output": "b"}]}
-
-
-def item(**changes: object) -> dict[str, object]:
-    return {"input": CANARY, "output": CANARY} | changes
-
-
-def user(id: str = "u", *history: object, **more: object) -> dict[str, object]:
-    return {"user_id": id, "history": list(history) or [item()]} | more
-
-
-def write(path: Path, *rows: object) -> Path:
-    text = "\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows)
-    path.write_text(text + "\n", encoding="utf-8", newline="")
-    return path
-
-
-def skipped(path: Path) -> tuple[list[User], Report]:
-    report = Report()
-    return [user for user, _ in read_users(path, "skip", report)], report
-
-
-def stops(path: Path) -> DataError:
-    with pytest.raises(DataError) as caught:
-        list(read_users(path))
-    assert CANARY not in str(caught.value)
-    return caught.value
 
 
 def test_a_user_a_line(tmp_path):
@@ -61,12 +29,6 @@ def test_empty_histories_nulls_and_blank_lines_are_fine(tmp_path):
     line = {"user_id": "u", "history": [], "profile": None, "queries": None}
     path = write(tmp_path / "f.jsonl", "", line, "   ", user("v", item(time=None, task=None)))
     assert [user.id for user, _ in read_users(path)] == ["u", "v"]
-
-
-def test_gzip_bom_and_windows_line_ends(tmp_path):
-    path = tmp_path / "f.jsonl.gz"
-    path.write_bytes(gzip.compress(b"\xef\xbb\xbf" + json.dumps(GOOD).encode() + b"\r\n\r\n"))
-    assert [user.id for user, _ in read_users(path)] == ["u1"]
 
 
 @pytest.mark.parametrize(
@@ -225,88 +187,6 @@ def test_the_report_does_not_grow_with_the_file(tmp_path):
     assert report.notes.total() == 300
 
 
-def test_bytes_that_are_not_utf8(tmp_path):
-    path = tmp_path / "f.jsonl"
-    latin = json.dumps(user("v", item(output="caf\xe9")), ensure_ascii=False).encode("latin-1")
-    path.write_bytes(latin + b"\n" + json.dumps(GOOD).encode() + b"\n")
-    assert "not UTF-8 at byte" in str(stops(path))
-    users, report = skipped(path)
-    assert [user.id for user in users] == ["u1"] and report.count == 1
-
-
-def test_encoded_surrogates_are_not_utf8(tmp_path):
-    path = tmp_path / "f.jsonl"
-    path.write_bytes(b'{"user_id": "u", "history": [], "profile": "\xed\xa0\x80"}\n')
-    assert "not UTF-8" in str(stops(path))
-
-
-def test_utf16_is_named(tmp_path):
-    path = tmp_path / "f.jsonl"
-    path.write_text(json.dumps(GOOD), encoding="utf-16")
-    assert "UTF-16" in str(stops(path))
-    assert skipped(path)[0] == []
-
-
-def test_a_byte_order_mark_elsewhere_is_a_problem(tmp_path):
-    users, report = skipped(write(tmp_path / "f.jsonl", GOOD, "\ufeff" + json.dumps(user("v"))))
-    assert [user.id for user in users] == ["u1"] and report.count == 1
-
-
-def test_limits_of_a_text_a_line_and_a_history(tmp_path, monkeypatch):
-    monkeypatch.setattr(fields, "MAX_TEXT", 100)
-    monkeypatch.setattr(lines, "MAX_LINE", 1000)
-    monkeypatch.setattr(fields, "MAX_ITEMS", 5)
-    path = write(
-        tmp_path / "f.jsonl",
-        user("long", item(output="x" * 101), item(output="x" * 100)),
-        user("line", item(), profile="x" * 2_000_000),
-        user("many", *[item()] * 6),
-        GOOD,
-    )
-    users, report = skipped(path)
-    assert [(user.id, len(user.history)) for user in users] == [("long", 1), ("u1", 1)]
-    assert [(one.line, one.field, one.reason) for one in report.problems] == [
-        (1, "history[0].output", "101 characters; at most 100 are read"),
-        (2, "", "longer than 1000 bytes, the limit of a line"),
-        (3, "history", "6 items; at most 5 are read"),
-    ]
-
-
-def test_a_line_of_just_the_limit_is_read(tmp_path, monkeypatch):
-    line = json.dumps(GOOD)
-    monkeypatch.setattr(lines, "MAX_LINE", len(line))
-    path = tmp_path / "f.jsonl"
-    for end in ("\n", ""):
-        path.write_text(line + end + (line.replace("u1", "u2") + end if end else ""))
-        assert [user.id for user in skipped(path)[0]] == (["u1", "u2"] if end else ["u1"])
-
-
-def test_a_last_line_cut_off_is_a_problem(tmp_path):
-    path = tmp_path / "f.jsonl"
-    path.write_text(json.dumps(GOOD) + "\n" + json.dumps(user("v"))[:-3])
-    users, report = skipped(path)
-    assert [user.id for user in users] == ["u1"] and report.problems[0].line == 2
-
-
-def test_files_that_cannot_be_opened_raise_whatever_on_error(tmp_path):
-    for path in (tmp_path / "none.jsonl", tmp_path):
-        with pytest.raises(DataError, match="no such file|not a regular file"):
-            list(read_users(path, "skip"))
-
-
-def test_damaged_gzip_keeps_the_lines_before(tmp_path):
-    rows = "".join(json.dumps(user(f"u{i}", item(output=str(hash(str(i)))))) + "\n" for i in range(3000))
-    path = tmp_path / "f.jsonl.gz"
-    whole = gzip.compress(rows.encode())
-    path.write_bytes(whole[: len(whole) // 2])
-    users, report = skipped(path)
-    assert len(users) > 500 and [user.id for user in users[:2]] == ["u0", "u1"]
-    assert report.count >= 1 and "damaged" in report.problems[-1].reason
-    path.write_bytes(b"not gzip at all")
-    assert skipped(path)[0] == []
-    assert "damaged" in str(stops(path))
-
-
 def test_an_unknown_on_error_raises_at_once(tmp_path):
     with pytest.raises(ValueError, match='"stop" or "skip"'):
         read_users(tmp_path / "f.jsonl", "ignore")  # type: ignore[arg-type]
@@ -317,47 +197,3 @@ def test_the_error_survives_pickling_and_hides_its_cause(tmp_path):
     again = pickle.loads(pickle.dumps(error))
     assert str(again) == str(error) and again.problem == error.problem
     assert error.__cause__ is None and error.__suppress_context__
-
-
-def test_what_is_written_reads_back(tmp_path):
-    history = (Interaction("a\n\u2028\t", '\U0001f600 "\\'), Interaction("", "b", 3.25, "t"))
-    pairs = [
-        (
-            User("u1", history, ""),
-            (Example("q", "u1", "t", "x", "", 4.0), Example("q2", "u1", None, "", None)),
-        ),
-        (User("u 2/..", ()), ()),
-    ]
-    path = tmp_path / "f.jsonl"
-    assert write_users(path, iter(pairs)) == 2
-    assert list(read_users(path)) == pairs
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert [child.name for child in tmp_path.iterdir()] == ["f.jsonl"]
-
-
-@pytest.mark.parametrize(
-    "pairs",
-    [
-        [(User("u", (Interaction("a\0", "b"),)), ())],
-        [(User("u", (Interaction("a\ud800", "b"),)), ())],
-        [(User("u", (Interaction("a", "b", float("nan")),)), ())],
-        [(User("u", (Interaction("a", "b", 2.0), Interaction("a", "b", 1.0))), ())],
-        [(User("u", ()), (Example("q", "v", None, "a", None),))],
-        [(User("", ()), ())],
-        [(User("u", ()), ()), (User("u", ()), ())],
-        [(User("u", (), "x" * 1_000_001), ())],
-    ],
-)
-def test_what_would_not_read_back_is_not_written(tmp_path, pairs):
-    path = tmp_path / "f.jsonl"
-    path.write_text("before")
-    with pytest.raises(ValueError, match="read"):
-        write_users(path, pairs)
-    assert path.read_text() == "before"
-    assert len(list(tmp_path.iterdir())) == 1
-
-
-def test_a_user_too_long_for_a_line_is_not_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(jsonl, "MAX_LINE", 100)
-    with pytest.raises(ValueError, match="limit of a line"):
-        write_users(tmp_path / "f.jsonl", [(User("u", (Interaction("a" * 50, "b" * 50),)), ())])

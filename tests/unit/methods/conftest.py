@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from described_tasks import task
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
@@ -79,3 +80,9 @@ def queries(people):
 def fresh_base():
     """A second copy of the tiny base, for PEFT to wrap."""
     return tiny_backbone()
+
+
+@pytest.fixture(scope="module")
+def tasks():
+    """Tasks told in words."""
+    return [task("loud", "!"), task("asking", "?", 2), task("trailing", "..."), task("plain end", ".", 4)]

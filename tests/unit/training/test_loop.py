@@ -1,14 +1,8 @@
-"""The loop on a tiny regression with dropout: accumulation, resume, Ctrl-C, NaN, evaluation, budget."""
+"""The loop on a tiny regression with dropout: accumulation, NaN, early stop, evaluation, budget, precision."""
 
 import io
-import os
-import signal
 import stat
-import subprocess
-import sys
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,79 +10,14 @@ from typing import Any
 import pytest
 import torch
 from accelerate.state import AcceleratorState
+from loop_regression import SETTINGS, Regression, Rows, Stream, evaluation, numbers, run_all, weights
 from rich.console import Console
-from torch import Tensor, nn
+from torch import Tensor
 
-from tailorlm.training.checkpoints import saved_steps
 from tailorlm.training.curve import read_curve
-from tailorlm.training.interrupts import Interrupted
-from tailorlm.training.loop import Result, train
+from tailorlm.training.loop import train
 from tailorlm.training.settings import TrainSettings
 from tailorlm.training.step import NonFiniteLoss
-
-
-@dataclass(frozen=True)
-class Rows:
-    ids: tuple[str, ...]
-    x: Tensor
-    y: Tensor
-
-
-class Stream:
-    """An endless stream of random rows; row ids count up."""
-
-    def __init__(self, rows: int, seed: int = 0) -> None:
-        self.rows, self.at = rows, 0
-        self.generator = torch.Generator().manual_seed(seed)
-
-    def __next__(self) -> Rows:
-        x = torch.randn(self.rows, 4, generator=self.generator)
-        ids = tuple(f"row{self.at + i}" for i in range(self.rows))
-        self.at += self.rows
-        return Rows(ids, x, x.sum(-1, keepdim=True).tanh())
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"at": self.at, "generator": self.generator.get_state()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.at = state["at"]
-        self.generator.set_state(state["generator"])
-
-
-class Regression:
-    """A small network with dropout; `spoil(step)` may alter the losses of a call."""
-
-    def __init__(self, dropout: float = 0.1, spoil: Any = None) -> None:
-        torch.manual_seed(1)
-        self.net = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Dropout(dropout), nn.Linear(16, 1))
-        self.calls, self.spoil = 0, spoil
-
-    def parameters(self) -> Iterable[nn.Parameter]:
-        return self.net.parameters()
-
-    def loss(self, batch: Rows) -> tuple[Tensor, dict[str, float | Tensor]]:
-        self.net.train()
-        losses = (self.net(batch.x) - batch.y).square().mean(-1)
-        self.calls += 1
-        if self.spoil is not None:
-            losses = self.spoil(self.calls, losses)
-        return losses, {"half": losses.mean() / 2}
-
-    def state_dict(self) -> dict[str, Any]:
-        return self.net.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.net.load_state_dict(state)
-
-
-def numbers(directory: Path) -> list[tuple[Any, ...]]:
-    """A curve without what depends on the clock."""
-    names = ("step", "loss", "grad_norm", "lr", "half")
-    return [tuple(record[name] for name in names) for record in read_curve(directory / "curve.jsonl")]
-
-
-def weights(objective: Regression) -> Tensor:
-    return torch.cat([p.detach().flatten() for p in objective.parameters()])
 
 
 def test_the_loss_falls_and_the_folder_is_private(tmp_path: Path) -> None:
@@ -128,75 +57,6 @@ def test_accumulation_equals_the_large_batch(tmp_path: Path, rows: tuple[int, ..
     assert torch.allclose(weights(one), weights(many), atol=1e-6)
     for a, b in zip(numbers(tmp_path / "one"), numbers(tmp_path / "many"), strict=True):
         assert a == pytest.approx(b, rel=1e-4)
-
-
-SETTINGS = TrainSettings(steps=20, learning_rate=1e-2, save_every=4, evaluate_every=3, monitor="score", accumulate=2)
-
-
-def evaluation(objective: Regression) -> Any:
-    def evaluate() -> dict[str, float]:
-        objective.net.eval()
-        torch.rand(7)  # draws from training's stream, which must not matter
-        with torch.no_grad():
-            return {"score": -float(objective.net(torch.ones(1, 4)).abs())}
-
-    return evaluate
-
-
-def run_all(directory: Path, objective: Regression, resume: bool = False) -> Result:
-    return train(objective, Stream(4), SETTINGS, directory, evaluate=evaluation(objective), resume=resume)
-
-
-class Killed(BaseException):
-    """Stands for a process that dies."""
-
-
-@pytest.mark.parametrize("call", [1, 9, 10, 17, 40])
-def test_a_killed_run_continues_its_curve_bit_by_bit(tmp_path: Path, call: int) -> None:
-    def die(calls: int, losses: Tensor) -> Tensor:
-        if calls == call:
-            raise Killed
-        return losses
-
-    whole = Regression()
-    expected = run_all(tmp_path / "whole", whole)
-    with pytest.raises(Killed):
-        run_all(tmp_path / "killed", Regression(spoil=die))
-    resumed = Regression(dropout=0.1)
-    nn.init.zeros_(resumed.net[0].weight) if call > 8 else None
-    result = run_all(tmp_path / "killed", resumed, resume=True)
-    assert numbers(tmp_path / "killed") == numbers(tmp_path / "whole")
-    evaluations = [read_curve(tmp_path / n / "evaluations.jsonl") for n in ("killed", "whole")]
-    assert evaluations[0] == evaluations[1] and len(evaluations[0]) == 7
-    assert torch.equal(weights(whole), weights(resumed))
-    assert (result.stopped, result.metrics) == (expected.stopped, expected.metrics)
-
-
-def test_ctrl_c_finishes_the_step_saves_and_resumes_exactly(tmp_path: Path) -> None:
-    def interrupt(calls: int, losses: Tensor) -> Tensor:
-        if calls == 13:
-            os.kill(os.getpid(), signal.SIGINT)
-        return losses
-
-    before = signal.getsignal(signal.SIGINT)
-    run_all(tmp_path / "whole", Regression())
-    with pytest.raises(Interrupted, match="resume=True") as caught:
-        run_all(tmp_path / "run", Regression(spoil=interrupt))
-    assert caught.value.step == 7 and signal.getsignal(signal.SIGINT) is before
-    assert saved_steps(tmp_path / "run")[-1].name == "step-000000007.pt"
-    run_all(tmp_path / "run", Regression(), resume=True)
-    assert numbers(tmp_path / "run") == numbers(tmp_path / "whole")
-
-
-def test_a_second_ctrl_c_is_immediate(tmp_path: Path) -> None:
-    def interrupt_twice(calls: int, losses: Tensor) -> Tensor:
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
-        return losses
-
-    with pytest.raises(KeyboardInterrupt) as caught:
-        run_all(tmp_path, Regression(spoil=interrupt_twice))
-    assert not isinstance(caught.value, Interrupted) and saved_steps(tmp_path) == []
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -256,19 +116,6 @@ def test_early_stop_keeps_and_restores_the_best(
     assert (result.position.best_step, result.position.step) == (best, last)
     assert result.stopped == ("early" if last < 12 else "steps")
     assert torch.equal(weights(objective), seen[best])
-
-
-def test_a_finished_run_resumes_to_its_result(tmp_path: Path) -> None:
-    first = Regression()
-    expected = run_all(tmp_path, first)
-    again = Regression()
-    result = run_all(tmp_path, again, resume=True)
-    assert torch.equal(weights(first), weights(again)) and len(numbers(tmp_path)) == 20
-    assert (result.stopped, result.metrics, result.position.best) == (
-        expected.stopped,
-        expected.metrics,
-        expected.position.best,
-    )
 
 
 def test_evaluation_changes_no_number_of_training(tmp_path: Path) -> None:
@@ -340,22 +187,6 @@ def test_accelerates_own_settings_change_no_number(tmp_path: Path, monkeypatch: 
     assert numbers(tmp_path / "plain") == numbers(tmp_path / "env")
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"learning_rate": 1e-3}, "learning_rate: saved 0.01, given 0.001"),
-        ({"steps": 40}, "steps: saved 20, given 40"),
-        ({"seed": 1}, "seed: saved 0, given 1"),
-    ],
-)
-def test_a_resumed_runs_numbers_cannot_be_changed(tmp_path: Path, change: dict[str, Any], message: str) -> None:
-    run_all(tmp_path, Regression())
-    other = replace(SETTINGS, **change)
-    objective = Regression()
-    with pytest.raises(ValueError, match=message):
-        train(objective, Stream(4), other, tmp_path, evaluate=evaluation(objective), resume=True)
-
-
 def test_what_cannot_run_is_refused(tmp_path: Path) -> None:
     run_all(tmp_path / "old", Regression())
     with pytest.raises(ValueError, match="has a run already"):
@@ -388,20 +219,3 @@ def test_it_runs_outside_the_main_thread(tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         result = pool.submit(train, Regression(), Stream(2), TrainSettings(steps=2), tmp_path).result()
     assert result.position.step == 2
-
-
-def test_a_process_killed_outright_resumes_exactly(tmp_path: Path) -> None:
-    """SIGKILL between two checkpoints: the curve is cut back to the last one and goes on from there."""
-    code = (
-        "import os, signal, sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); import test_loop as t\n"
-        "def die(calls, losses):\n"
-        "    if calls == 27: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return losses\n"
-        "t.run_all(Path(sys.argv[2]), t.Regression(spoil=die))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code, str(Path(__file__).parent), str(tmp_path / "run")], check=False)
-    assert done.returncode == -signal.SIGKILL
-    assert saved_steps(tmp_path / "run")[-1].name == "step-000000012.pt"
-    run_all(tmp_path / "run", Regression(), resume=True)
-    run_all(tmp_path / "whole", Regression())
-    assert numbers(tmp_path / "run") == numbers(tmp_path / "whole")

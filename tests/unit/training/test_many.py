@@ -1,74 +1,18 @@
 """Users side by side: each as if alone, equal to torch's AdamW, the finished frozen bit by bit."""
 
-import signal
-from collections.abc import Iterator, Mapping
-from contextlib import nullcontext
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
 import torch
+from many_regression import IDS, ROW_COUNTS, ROWS, SETTINGS, Loss, data, one, rows_of, start, train_all
 from torch import Tensor
 
 from tailorlm.training.adamw_many import ManyAdamW
 from tailorlm.training.flat import flat
-from tailorlm.training.interrupts import Interrupted
-from tailorlm.training.many import ManyResult, ManySettings, Slice, train_many
-from tailorlm.training.many_files import Saving
+from tailorlm.training.many import ManySettings, Slice, train_many
 from tailorlm.training.plan import Plan, plan_epochs
 from tailorlm.training.schedule import factor, progress
 from tailorlm.training.step import NonFiniteLoss
-from tailorlm.training.streams import uniforms
-
-ROWS, WIDTH = 40, 6
-ROW_COUNTS = (11, 3, 7, 0, 9)  # users of unequal history, one without any
-IDS = ("ada", "bob", "cem", "dua", "eve")
-
-
-def data(seed: int = 0) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(ROWS, WIDTH, generator=generator)
-    return x, torch.randn(ROWS, generator=generator)
-
-
-def start(seed: int = 3) -> dict[str, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return {
-        "A": torch.randn(len(IDS), 3, WIDTH, generator=generator),
-        "B": torch.randn(len(IDS), 3, generator=generator) / 2,
-    }
-
-
-def rows_of() -> list[list[int]]:
-    ends = [sum(ROW_COUNTS[: i + 1]) for i in range(len(ROW_COUNTS))]
-    return [list(range(end - n, end)) for n, end in zip(ROW_COUNTS, ends, strict=True)]
-
-
-class Loss:
-    """A low-rank regression with dropout on the input, from each row's own stream."""
-
-    def __init__(self, x: Tensor, y: Tensor, dropout: float = 0.0) -> None:
-        self.x, self.y, self.dropout = x, y, dropout
-
-    def __call__(self, params: dict[str, Tensor], part: Slice) -> Tensor:
-        rows = list(part.rows)
-        x = self.x[rows]
-        if self.dropout:
-            x = x * (uniforms(part.keys, (WIDTH,)) >= self.dropout) / (1 - self.dropout)
-        hidden = torch.bmm(params["A"][part.users], x.unsqueeze(-1)).squeeze(-1).tanh()
-        return ((hidden * params["B"][part.users]).sum(-1) - self.y[rows]).square()
-
-
-SETTINGS = ManySettings(learning_rate=3e-2, warmup=0.3, clip=0.5, weight_decay=0.1)
-
-
-def train_all(loss: Loss, rows_at_once: int = 64, plan: Plan | None = None) -> ManyResult:
-    settings = ManySettings(learning_rate=3e-2, warmup=0.3, clip=0.5, weight_decay=0.1, rows_at_once=rows_at_once)
-    return train_many(loss, start(), plan or plan_epochs(IDS, rows_of(), epochs=4, batch=3), settings)
-
-
-def one(user: int) -> tuple[dict[str, Tensor], Plan]:
-    params = {name: value[user : user + 1] for name, value in start().items()}
-    return params, plan_epochs(IDS[user : user + 1], rows_of()[user : user + 1], epochs=4, batch=3)
 
 
 @pytest.mark.parametrize("user", [0, 1, 2, 4])
@@ -134,134 +78,6 @@ def test_the_callers_parameters_are_not_touched_and_users_learn() -> None:
     assert all(torch.equal(params[name], value) for name, value in start().items())
     for losses in result.losses:
         assert not losses or sum(losses[-4:]) < 0.5 * sum(losses[:4])
-
-
-def rows_and_grads(steps: int) -> tuple[Tensor, list[Tensor]]:
-    torch.manual_seed(0)
-    rows = flat(start())
-    return rows, [torch.randn_like(rows) for _ in range(steps)]
-
-
-def take(optimiser: ManyAdamW, grad: Tensor, active: tuple[bool, ...] = (True,) * 5) -> None:
-    optimiser.step(grad, torch.linalg.vector_norm(grad, dim=1), active, [1e-2] * 5)
-
-
-@pytest.mark.parametrize("block", [1, 7, 40, 1 << 15])
-def test_the_finished_are_frozen_with_their_state_whatever_their_gradient(block: int) -> None:
-    rows, grads = rows_and_grads(3)
-    optimiser = ManyAdamW(rows, clip=1.0)
-    optimiser.block = block
-    for grad in grads[:2]:
-        take(optimiser, grad)
-    saved = [optimiser.params, optimiser.first, optimiser.second]
-    before = [tensor.clone() for tensor in saved]
-    grads[2][1] = float("nan")
-    active = torch.tensor([True, False, True, True, False])
-    take(optimiser, grads[2], tuple(active.tolist()))
-    assert optimiser.steps.tolist() == [3, 2, 3, 3, 2]
-    for tensor, old in zip(saved, before, strict=True):
-        assert torch.equal(tensor[~active], old[~active])
-        assert not (tensor[active] == old[active]).all(1).any()
-
-
-@pytest.mark.parametrize("block", [1, 7, 40])
-def test_the_size_of_blocks_changes_nothing(block: int) -> None:
-    (rows, grads), (other, _) = rows_and_grads(3), rows_and_grads(0)
-    whole, parts = ManyAdamW(rows, clip=1.0), ManyAdamW(other, clip=1.0)
-    parts.block = block
-    for grad in grads:
-        take(whole, grad)
-        take(parts, grad)
-    assert torch.allclose(rows, other, atol=1e-7)
-
-
-def test_optimiser_state_continues_exactly_and_other_shapes_are_refused() -> None:
-    rows, grads = rows_and_grads(4)
-    whole, first = ManyAdamW(rows.clone()), ManyAdamW(rows.clone())
-    for grad in grads:
-        take(whole, grad)
-    for grad in grads[:2]:
-        take(first, grad)
-    second = ManyAdamW(first.params.clone())
-    second.load_state_dict(first.state_dict())
-    for grad in grads[2:]:
-        take(second, grad)
-    assert torch.equal(whole.params, second.params)
-    with pytest.raises(ValueError, match=r"expected .*received"):
-        second.load_state_dict(ManyAdamW(torch.zeros(5, 2)).state_dict())
-
-
-class Stop(Exception):
-    """A run that is killed."""
-
-
-@pytest.mark.parametrize("stop", [1, 3, 7, 16])
-def test_a_stopped_run_goes_on_exactly(tmp_path: Path, stop: int) -> None:
-    loss, plan = Loss(*data(), dropout=0.2), plan_epochs(IDS, rows_of(), epochs=4, batch=3)
-    whole = train_many(loss, start(), plan, SETTINGS)
-    saving = Saving(tmp_path / "deep" / "state.pt", every=3)
-
-    def die(step: int, steps: int) -> None:
-        if step == stop:
-            raise Stop
-
-    with pytest.raises(Stop):
-        train_many(loss, start(), plan, SETTINGS, die, saving=saving)
-    taken: list[int] = []
-    again = train_many(loss, start(), plan, SETTINGS, lambda at, of: taken.append(at), saving=saving)
-    assert taken == list(range(3 * (stop // 3) + 1, 17)) if stop < 16 else taken == []
-    assert all(torch.equal(whole.params[name], again.params[name]) for name in whole.params)
-    assert whole.losses == again.losses
-    assert saving.path.parent.stat().st_mode & 0o777 == 0o700 and len(list(saving.path.parent.iterdir())) == 1
-
-
-def test_a_saved_state_is_only_for_its_own_run(tmp_path: Path) -> None:
-    loss, plan = Loss(*data()), plan_epochs(IDS, rows_of(), epochs=1, batch=3)
-    saving = Saving(tmp_path / "state.pt")
-    train_many(loss, start(), plan, SETTINGS, saving=saving)
-    others = [
-        (start(), plan, ManySettings(learning_rate=1e-2)),
-        (start(seed=4), plan, SETTINGS),
-        (start(), plan_epochs(IDS, rows_of(), epochs=1, batch=3, seed=1), SETTINGS),
-    ]
-    for params, other, settings in others:
-        with pytest.raises(ValueError, match="other users, items, settings"):
-            train_many(loss, params, other, settings, saving=saving)
-    with pytest.raises(ValueError, match="every is 0"):
-        Saving(tmp_path / "state.pt", every=0)
-
-
-@pytest.fixture(params=[signal.default_int_handler, signal.SIG_IGN], ids=["foreground", "nohup"])
-def inherited(request: pytest.FixtureRequest) -> Iterator[object]:
-    """What SIGINT does before training, whatever this process began with: background jobs begin with it ignored."""
-    before = signal.signal(signal.SIGINT, request.param)
-    yield request.param
-    signal.signal(signal.SIGINT, before)
-
-
-def test_an_interrupt_finishes_the_step_and_keeps_it(tmp_path: Path, inherited: object) -> None:
-    loss, plan = Loss(*data()), plan_epochs(IDS, rows_of(), epochs=4, batch=3)
-    saving = Saving(tmp_path / "state.pt", every=1000)
-
-    def interrupt(step: int, grads: object) -> None:
-        if step == 4:
-            signal.raise_signal(signal.SIGINT)
-
-    with pytest.raises(Interrupted) as caught:
-        train_many(loss, start(), plan, SETTINGS, saving=saving, observe=interrupt)
-    assert caught.value.step == 5
-    again = train_many(loss, start(), plan, SETTINGS, saving=saving)
-    whole = train_many(loss, start(), plan, SETTINGS)
-    assert all(torch.equal(whole.params[name], again.params[name]) for name in whole.params)
-    assert signal.getsignal(signal.SIGINT) is inherited
-
-
-def test_without_a_file_an_interrupt_is_as_everywhere(inherited: object) -> None:
-    loss, plan = Loss(*data()), plan_epochs(IDS, rows_of(), epochs=1, batch=3)
-    raised = pytest.raises(KeyboardInterrupt) if inherited is signal.default_int_handler else nullcontext()
-    with raised as plain:
-        train_many(loss, start(), plan, SETTINGS, observe=lambda step, grads: signal.raise_signal(signal.SIGINT))
-    assert plain is None or not isinstance(plain.value, Interrupted)
 
 
 def test_an_observer_sees_every_gradient_before_the_clip_and_changes_nothing() -> None:
