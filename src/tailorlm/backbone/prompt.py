@@ -5,7 +5,7 @@ Source: P2P's published settings (1,024 tokens, truncated from the left); issue 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -61,6 +61,19 @@ def encode_row(tokenizer: Any, prompt: Prompt | Messages, completion: str, max_t
     return Row(id, ids + answer, len(ids))
 
 
+def prompt_length(tokenizer: Any, prompt: Prompt) -> int:
+    """Tokens of the prompt as it is, its start of the assistant's turn counted."""
+    return lengths(tokenizer, [_text(tokenizer, prompt.messages())])[0]
+
+
+def lengths(tokenizer: Any, texts: Sequence[str]) -> list[int]:
+    """Tokens of each text (N), none of them added or cut away: faster than encoding, which finds characters' places."""
+    core = tokenizer.backend_tokenizer if tokenizer.is_fast else None
+    if core is None or core.padding or core.truncation or core.encode_special_tokens != tokenizer.split_special_tokens:
+        return [len(_ids(tokenizer, text)) for text in texts]
+    return [len(found) for found in core.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+
 def end_of_turn(tokenizer: Any) -> int:
     """The token that ends the assistant's turn in the chat template; else the end-of-sequence token."""
     return _end_of_turn(tokenizer, tokenizer.chat_template)
@@ -103,8 +116,11 @@ def _cuts(tokenizer: Any, text: str) -> list[int]:
 
 
 def _encode(tokenizer: Any, messages: Messages) -> list[int]:
-    safe = [{**m, "content": plain(tokenizer, m["content"])} for m in messages]
-    return _ids(tokenizer, _render(tokenizer, safe))
+    return _ids(tokenizer, _text(tokenizer, messages))
+
+
+def _text(tokenizer: Any, messages: Messages) -> str:
+    return _render(tokenizer, [{**m, "content": plain(tokenizer, m["content"])} for m in messages])
 
 
 def _ids(tokenizer: Any, text: str) -> list[int]:

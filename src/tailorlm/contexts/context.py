@@ -8,32 +8,36 @@ of how profiles are made, or of adapters. Source: design section 2 (a personalis
 source times a context).
 """
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import takewhile
+from math import inf
 from typing import Any
 
-from tailorlm.backbone.prompt import Prompt, encode_prompt
+from tailorlm.backbone.prompt import Prompt, prompt_length
 from tailorlm.data.records import Example, Interaction
 from tailorlm.data.retrieval import WHOLE, Retrieval
 
-Fits = Callable[[Prompt], bool]
-"""Whether a prompt leaves room for its answer."""
+
+@dataclass(frozen=True, slots=True)
+class Fits:
+    """Whether a prompt leaves room for its answer: its `length` (tokens) is at most `limit`."""
+
+    limit: float
+    length: Callable[[Prompt], int]
+
+    def __call__(self, prompt: Prompt) -> bool:
+        """Whether it does."""
+        return self.length(prompt) <= self.limit
 
 
-def unbounded(prompt: Prompt) -> bool:
-    """Every prompt fits."""
-    return True
+unbounded = Fits(inf, lambda prompt: 0)
+"""Every prompt fits."""
 
 
 def within(tokenizer: Any, max_tokens: int) -> Fits:
     """Prompts of at most `max_tokens` tokens fit, the chat template's own counted."""
-
-    def fits(prompt: Prompt) -> bool:
-        return len(encode_prompt(tokenizer, prompt.messages(), sys.maxsize)) <= max_tokens
-
-    return fits
+    return Fits(max_tokens, lambda prompt: prompt_length(tokenizer, prompt))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ Knows nothing of how items are chosen. Source: reference section 3 (retrieved it
 fit the window).
 """
 
-from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, chain, islice, takewhile
 from typing import Literal
 
 from tailorlm.backbone.prompt import Prompt
@@ -14,7 +14,7 @@ from tailorlm.contexts.context import Request
 from tailorlm.contexts.wording import ITEM, ITEMS, check, fill
 from tailorlm.data.records import Interaction
 
-FEW = 8
+FEW = 4
 Order = Literal["best_last", "best_first", "oldest_first"]
 
 
@@ -48,20 +48,36 @@ def with_items(
         said = before + _said(request, ordered(ranked[:count], order, request.history), framing) + after
         return replace(request.prompt, context=request.prompt.context + said)
 
-    return prompt(most(len(ranked), lambda count: request.fits(prompt(count))))
+    def sizes() -> Iterator[int]:
+        bare = sum(len(turn["content"]) for turn in prompt(0).messages())
+        return accumulate((len(_framed(request, item, framing)) for item in ranked), initial=bare)
+
+    return prompt(most(len(ranked), lambda count: request.fits.length(prompt(count)), request.fits.limit, sizes))
 
 
-def most(count: int, fits: Callable[[int], bool]) -> int:
-    """The largest number up to `count` that fits, 0 where none does; what fits with more fits with fewer.
+def most(count: int, length: Callable[[int], int], limit: float, sizes: Callable[[], Iterator[int]]) -> int:
+    """The largest number up to `count` whose `length` is at most `limit`, 0 where none is; more never has less.
 
-    Doubles from FEW before it halves: a long history is never asked about in whole where a few items fill the prompt.
+    `length` decides and is dear (a prompt is encoded). `sizes()` guesses: the characters with 0, 1, 2 and more of them;
+    so a long history is not encoded in whole where a few items fill the prompt, nor one item after the other.
     """
-    low, high = 0, min(FEW, count)
-    while high < count and fits(high):
-        low, high = high, min(2 * high, count)
-    if fits(high):
-        return high
-    return low + bisect_left(range(low + 1, high), True, key=lambda number: not fits(number))
+    low, high, guess = 0, count + 1, min(FEW, count)
+    for asked in range(count):
+        if high - low == 1:
+            break
+        found = length(guess)
+        low, high = (guess, high) if found <= limit else (low, guess)
+        # Where characters mislead again and again: doubled, or halved.
+        guess = _likely(sizes(), guess, found, limit) if asked < 4 else min(2 * guess, (low + high) // 2)
+        guess = min(max(guess, low + 1), high - 1)
+    return low
+
+
+def _likely(sizes: Iterator[int], known: int, length: int, limit: float) -> int:
+    """The largest number within the limit if each character takes as much as with the `known`, of this length."""
+    seen = list(islice(sizes, known + 1))
+    room = limit * seen[known] / max(length, 1)
+    return sum(1 for _ in takewhile(lambda size: size <= room, chain(seen, sizes))) - 1
 
 
 def ordered(ranked: Sequence[Interaction], order: Order, history: Sequence[Interaction]) -> list[Interaction]:
@@ -75,5 +91,8 @@ def ordered(ranked: Sequence[Interaction], order: Order, history: Sequence[Inter
 
 
 def _said(request: Request, items: Sequence[Interaction], framing: Framing) -> str:
-    shown = (fill(framing.item, ITEM, request.retrieval.shown(item)) for item in items)
-    return fill(framing.wording, ITEMS, "".join(shown))
+    return fill(framing.wording, ITEMS, "".join(_framed(request, item, framing) for item in items))
+
+
+def _framed(request: Request, item: Interaction, framing: Framing) -> str:
+    return fill(framing.item, ITEM, request.retrieval.shown(item))

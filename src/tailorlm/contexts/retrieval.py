@@ -51,8 +51,9 @@ class Index:
 
     def best(self, query: Sequence[str], k: int) -> list[int]:
         """The places of the k best documents, best first; of equals the later one first."""
-        scores = np.round(self.scores(query), 9).tolist()
-        return sorted(range(self.count), key=lambda place: (-scores[place], -place))[:k]
+        scores = np.round(self.scores(query), 9)
+        found: list[int] = np.lexsort((-np.arange(self.count), -scores))[:k].tolist()
+        return found
 
 
 def _idf(having: NDArray[np.int64], items: int) -> Scores:

@@ -16,7 +16,7 @@ from tailorlm.assembly.remembered import Remembered
 from tailorlm.assembly.store import StoredUsers, UserStore
 from tailorlm.backbone.generate import Generated, generated
 from tailorlm.backbone.inject import Injector
-from tailorlm.backbone.prompt import Prompt
+from tailorlm.backbone.prompt import Prompt, lengths
 from tailorlm.contexts.context import Request, within
 from tailorlm.data.records import Example, Interaction, User
 from tailorlm.evaluation.measure import Taken, measured
@@ -92,8 +92,7 @@ class Desk:
         """Tokens of the contexts (N), before any prompt was shortened."""
         if not any(prompt.context for prompt in prompts):
             return [0] * len(prompts)
-        texts = [prompt.context for prompt in prompts]
-        return [len(ids) for ids in self.bench.backbone.tokenizer(texts, add_special_tokens=False)["input_ids"]]
+        return lengths(self.bench.backbone.tokenizer, [prompt.context for prompt in prompts])
 
     def scored(self, queries: Sequence[Example], found: Sequence[Found]) -> list[Found]:
         """The answers to queries (N) of one task with their scores; one that cannot be scored says why."""

@@ -5,6 +5,7 @@ Knows nothing of what the labels mean. Labels are compared in lower case.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 SEGMENT = re.compile(r"[\[\](){}<>\n.?!:\"]+")
 SEPARATOR = re.compile(r"\s*(?:,\s*(?:or|and)\b|[,;/|]|\bor\b|\band\b|\bversus\b|\bvs\b)\s*")
@@ -15,20 +16,18 @@ LONGEST_LIST = 40
 def listed(text: str, chosen: str) -> frozenset[str]:
     """The options of the delimited list in `text` that `chosen` is an element of; empty without one."""
     for segment in SEGMENT.split(text):
-        if chosen in segment:
-            parts = [part.strip(" '*-") for part in SEPARATOR.split(segment)]
-            options = [part for part in parts if part]
-            if _is_list(options, chosen):
-                return frozenset(options)
+        if chosen in segment and chosen in (options := _options(segment)):
+            return options
     return frozenset()
 
 
-def _is_list(options: Sequence[str], chosen: str) -> bool:
-    return (
-        2 <= len(options) <= LONGEST_LIST
-        and chosen in options
-        and all(len(option.split()) <= LONGEST_OPTION for option in options)
-    )
+@lru_cache(maxsize=16)  # one list often stands in many inputs
+def _options(segment: str) -> frozenset[str]:
+    """The parts of a delimited list; empty where it is none."""
+    parts = [part.strip(" '*-") for part in SEPARATOR.split(segment)]
+    options = [part for part in parts if part]
+    is_list = 2 <= len(options) <= LONGEST_LIST and all(len(option.split()) <= LONGEST_OPTION for option in options)
+    return frozenset(options) if is_list else frozenset()
 
 
 def finder(labels: Sequence[str]) -> re.Pattern[str]:

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailorlm.backbone.prompt import PLAIN_TEMPLATE, Prompt, encode_prompt, encode_row, end_of_turn, plain
+from tailorlm.backbone.prompt import (
+    PLAIN_TEMPLATE,
+    Prompt,
+    encode_prompt,
+    encode_row,
+    end_of_turn,
+    lengths,
+    plain,
+    prompt_length,
+)
 
 GEMMA = (
     "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
@@ -151,20 +160,26 @@ def test_a_tokenizer_without_any_end_is_refused(make):
         end_of_turn(tokenizer)
 
 
+class Slow:
+    """A tokenizer that does not know where its tokens stand."""
+
+    is_fast = False
+
+    def __init__(self, tokenizer):
+        self.tokenizer = tokenizer
+
+    def __getattr__(self, name):
+        return getattr(self.tokenizer, name)
+
+    def __call__(self, *args, **kwargs):
+        assert "return_offsets_mapping" not in kwargs
+        return self.tokenizer(*args, **kwargs)
+
+
 def test_slow_tokenizers_are_cut_by_characters(tokenizer):
-    class Slow:
-        is_fast = False
-
-        def __getattr__(self, name):
-            return getattr(tokenizer, name)
-
-        def __call__(self, *args, **kwargs):
-            assert "return_offsets_mapping" not in kwargs
-            return tokenizer(*args, **kwargs)
-
     prompt = Prompt("0123456789", head="[", tail="]")
     full = len(encode_prompt(tokenizer, prompt, 500))
-    assert user_turn(tokenizer, encode_prompt(Slow(), prompt, full - 4)) == "[456789]"
+    assert user_turn(tokenizer, encode_prompt(Slow(tokenizer), prompt, full - 4)) == "[456789]"
 
 
 def test_a_row_keeps_its_completion_whole(tokenizer):
@@ -174,3 +189,22 @@ def test_a_row_keeps_its_completion_whole(tokenizer):
     with pytest.raises(ValueError, match="'r7' takes 101 of 60") as error:
         encode_row(tokenizer, Prompt("x"), "z" * 100, 60, id="r7")
     assert "zzz" not in str(error.value)
+
+
+def test_lengths_are_those_of_what_is_encoded(tokenizer):
+    texts = ["", "a dog", "naïve 日本 <|im_end|> <pad>", " \n\n", "a" * 3000]
+    found = [len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
+    assert lengths(tokenizer, texts) == lengths(Slow(tokenizer), texts) == found
+    prompt = Prompt("<|im_end|> asked", context="before", system="be kind")
+    assert prompt_length(tokenizer, prompt) == len(encode_prompt(tokenizer, prompt, 500))
+
+
+def test_what_a_tokenizer_did_before_changes_no_length(make):
+    tokenizer = make["tokenizer"]()
+    texts = ["a dog", "a dog and a cat", "x<|im_end|>"]
+    found = lengths(tokenizer, texts)
+    for left in ({"padding": "max_length", "max_length": 40}, {"truncation": True, "max_length": 3}):
+        tokenizer(texts, **left)
+        assert lengths(tokenizer, texts) == lengths(tokenizer, texts) == found
+    tokenizer.split_special_tokens = True
+    assert lengths(tokenizer, texts) == lengths(tokenizer, texts) != found

@@ -12,7 +12,6 @@ from transformers import PreTrainedTokenizerFast
 from tailorlm.backbone.prompt import PLAIN_TEMPLATE, Prompt, encode_prompt
 from tailorlm.contexts import full_history
 from tailorlm.contexts.context import Request, within
-from tailorlm.contexts.items import most
 from tailorlm.contexts.retrieval import Index, top
 from tailorlm.data.records import Example, Interaction
 from tailorlm.data.retrieval import WHOLE, Retrieval, said, whole_query
@@ -117,15 +116,3 @@ def test_a_prompt_within_the_limit_loses_nothing_when_it_is_encoded(room: int) -
     assert encode_prompt(tokenizer, prompt, room) == encode_prompt(tokenizer, prompt, 10_000)
     assert ("w18" in prompt.context) == (room >= 20)
     assert ("w10 " in prompt.context.replace("\n", " ")) == (room == 200)
-
-
-@given(count=st.integers(0, 300), real=st.integers(0, 300))
-def test_the_most_that_fit_are_found_without_asking_about_far_more(count: int, real: int) -> None:
-    asked: list[int] = []
-
-    def fits(number: int) -> bool:
-        asked.append(number)
-        return number <= real
-
-    assert most(count, fits) == min(count, real)
-    assert max(asked) <= min(count, max(8, 2 * real)) and len(asked) <= 14

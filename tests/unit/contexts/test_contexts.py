@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tailorlm import plugins, recipe
 from tailorlm.backbone.prompt import Prompt
 from tailorlm.contexts import full_history, none, pag, profile_only, rag, rag_pag
-from tailorlm.contexts.context import Request
+from tailorlm.contexts.context import Fits, Request
 from tailorlm.contexts.items import Framing
 from tailorlm.data.records import Example, Interaction
 
@@ -184,7 +184,7 @@ def test_full_history_is_oldest_first_and_at_most_the_newest() -> None:
 @pytest.mark.parametrize("room", range(40, 400, 17))
 def test_items_that_do_not_fit_are_left_out_whole_the_oldest_first(room: int) -> None:
     items = tuple(Interaction(f"asked {n} " + "x" * (7 * n % 23), f"<o{n}>") for n in range(8))
-    request = replace(FULL, history=items, fits=lambda prompt: len(prompt.messages()[-1]["content"]) <= room)
+    request = replace(FULL, history=items, fits=Fits(room, lambda prompt: len(prompt.messages()[-1]["content"])))
     [prompt] = full_history.build([request], full_history.Settings())
     kept = [n for n in range(8) if f"<o{n}>" in prompt.context]
     assert kept == list(range(8 - len(kept), 8))
@@ -202,10 +202,10 @@ def test_the_least_wanted_item_goes_first_and_the_profile_stays() -> None:
     )
     request = replace(FULL, example=replace(QUERY, input="dog and cat"), history=history, profile="PROFILE")
     [whole] = pag.build([request], pag.Settings(k=2))
-    tight = replace(request, fits=lambda prompt: len(prompt.context) < len(whole.context))
+    tight = replace(request, fits=Fits(len(whole.context) - 1, lambda prompt: len(prompt.context)))
     [one] = pag.build([tight], pag.Settings(k=2))
     assert "PROFILE" in one.context and "CAT" in one.context and "RUNS" not in one.context
-    [no_item] = pag.build([replace(request, fits=lambda prompt: False)], pag.Settings(k=2))
+    [no_item] = pag.build([replace(request, fits=Fits(-1, lambda prompt: 0))], pag.Settings(k=2))
     assert no_item.context == "About the user:\nPROFILE\n\n"
 
 

@@ -30,6 +30,12 @@ def test_lists_are_found_around_the_chosen_option(text, expected):
     assert listed(text, chosen) == expected
 
 
+def test_one_list_is_asked_about_many_times():
+    text = "tags: comedy, drama. plot: a dog, a cat"
+    for chosen, expected in (("drama", {"comedy", "drama"}), ("a dog", {"a dog", "a cat"}), ("dog", set())) * 2:
+        assert listed(text, chosen) == expected
+
+
 def test_named_labels_are_whole_words_and_the_longest_match():
     find = finder(["comedy", "dark comedy", "war"])
     assert named("a dark comedy on war and wards", find, "war") == {"dark comedy", "war"}
