@@ -20,6 +20,7 @@ Scores = Mapping[tuple[str, str], Mapping[Key, float]]
 NEXT_TO = " - "
 """Between the two methods of a difference."""
 TIMES, PAIRS = ("seconds", "methods", "cumulative", "break_even"), {"break_even": "differences"}
+JUDGED = {"methods": "", "differences": "differences"}
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,8 @@ def renamed(part: str, found: Mapping[str, Any], own: Mapping[str, str]) -> dict
     if part == "timing":
         return {key: renamed(PAIRS.get(key, key), found[key], own) for key in TIMES if key in found}
     if part == "judge":
-        return (
-            {"version": found.get("version"), "methods": renamed("", found.get("methods") or {}, own)} if found else {}
-        )
+        parts = {name: renamed(of, found.get(name) or {}, own) for name, of in JUDGED.items()}
+        return {"version": found.get("version"), **parts} if found else {}
     if part == "same_users":  # of each run's own few users
         return {}
     if part == "differences":

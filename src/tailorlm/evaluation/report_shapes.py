@@ -106,9 +106,10 @@ def timing(value: Any, where: str) -> None:
 
 
 def judgements(value: Any, where: str) -> None:
-    """Whose judgement it is, and by method, split and task numbers."""
+    """Whose judgement it is, and by method (and by pair of methods), split and task numbers."""
     by_name(anything)(value, where)
-    by_name(by_name(by_name(by_name(number))))(value.get("methods") or {}, f"{where}.methods")
+    for name in ("methods", "differences"):
+        by_name(by_name(by_name(by_name(number))))(value.get(name) or {}, f"{where}.{name}")
 
 
 TIMES: dict[str, Check] = {

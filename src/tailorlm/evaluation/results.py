@@ -24,7 +24,7 @@ class Results:
     `users` are numbers of users by split, of `train`, and of methods that served some of a split only.
     `made[method]` is (source, context), where the rows say it. `gradient_norms[method]` is a list of steps, each a
     list of layers: the norm of B's gradient, mean over users. `judge` has the `version` of who judges, and
-    `methods[name][split][task]` with `mean` (1 to 5), `low`, `high`, and numbers of answers.
+    `methods[name][split][task]` with `mean` (1 to 5), `low`, `high`, and numbers of answers; `differences` by pair.
     """
 
     methods: Mapping[str, Mapping[str, Scores]]

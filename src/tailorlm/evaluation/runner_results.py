@@ -5,7 +5,7 @@ is the mean over them. Source: issue 2 section 3 (results.json); issue 4 (measur
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
@@ -114,15 +114,19 @@ def limited(plan: Plan) -> dict[str, int]:
 
 def differences(answers: Answers, resamples: int, seed: int) -> dict[str, Any]:
     """ "a - b" by split, where both answered the same."""
-    others = [(name, "base") for name in answers if name != "base" and (name, "base") not in COMPARED]
-    pairs = [*COMPARED, *((a, b) for a, b in others if not a.startswith("floor_"))]
     found: dict[str, Any] = {}
-    for a, b in pairs:
+    for a, b in pairs(answers):
         for split in answers.get(a, {}).keys() & answers.get(b, {}).keys():
             one, other = answers[a][split], answers[b][split]
             if same(one, other) and (drawn := difference(one, other, resamples, seed)):
                 found.setdefault(f"{a} - {b}", {})[split] = drawn
     return found
+
+
+def pairs(names: Iterable[str], reference: str = "base") -> list[tuple[str, str]]:
+    """The pairs of methods that are compared: COMPARED, then every other one with the reference; floors are not."""
+    others = [(name, reference) for name in names if name != reference and not name.startswith("floor_")]
+    return [*COMPARED, *(pair for pair in others if not {pair, pair[::-1]} & {*COMPARED})]
 
 
 def same(one: Sequence[Answer], other: Sequence[Answer]) -> bool:

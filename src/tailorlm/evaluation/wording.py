@@ -78,7 +78,8 @@ def judged(results: Results) -> str:
     who = f" ({version.split(':', 2)[-1]})" if version else ""
     return (
         f"A language model{who} was shown each answer beside the user's own, and gave it from 1 to 5. Answers "
-        "without a judgement are in no mean."
+        "without a judgement are in no mean, and in no pair: a difference is over the questions that have a judgement "
+        "of both methods."
     )
 
 
