@@ -7,6 +7,7 @@ Knows nothing of pages. Source: P2P tables 1, 2; PRISP tables 2, 3; metrics/aver
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tailorlm.assembly.datasets import task_of
 from tailorlm.evaluation.names import in_order
 from tailorlm.evaluation.results import Results, Scores
 from tailorlm.metrics.averages import KINDS, averages, composite_average, kind_of
@@ -48,11 +49,11 @@ def metric_name(name: str) -> str:
 
 
 def kinds(results: Results, split: str) -> dict[str, str]:
-    """The kind of each task of a split whose metrics say it."""
+    """The kind of each task of a split whose metrics say it; none of a task that the papers have judged only."""
     found: dict[str, str] = {}
     for name in results.attributes:
         for task, scores in results.metrics(name, split).items():
-            if any(names[0] in scores for names in KINDS.values()):
+            if not task_of(task).judged and any(names[0] in scores for names in KINDS.values()):
                 found.setdefault(task, kind_of(scores))
     return {task: found[task] for task in results.tasks() if task in found}
 

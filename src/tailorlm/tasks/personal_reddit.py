@@ -17,4 +17,5 @@ TASK = Task(
     score=rouge_score,
     max_new_tokens=256,
     retrieval=Retrieval(whole_query, said_and_given, labelled("Question", "Reply")),
+    judged=True,  # P2P table 3; no column of its tables 1 and 2
 )

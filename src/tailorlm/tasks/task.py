@@ -44,6 +44,7 @@ class Task:
     score(predictions, targets) -> a number in 0..1 a row (N), higher is better: for averages and intervals.
     retrieval: what of inputs and items is searched with, searched in and shown.
     others: whether pairs of plain items take negatives from other users' items (`pair` raises ValueError without them).
+    judged: the benchmark has its answers judged only: its ROUGE is in no average of the papers' tables.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Task:
     max_new_tokens: int
     retrieval: Retrieval = WHOLE
     others: bool = False
+    judged: bool = False
 
 
 def after(marker: str, task: str) -> Callable[[str], Prompt]:

@@ -8,8 +8,9 @@ import pytest
 from made_up_runs import Fake, level, write_run
 from report_pictures import LABELS, bare, bars, drawn, points
 
-from tailorlm.evaluation.figure import figures
+from tailorlm.evaluation.figure import figures, panels
 from tailorlm.evaluation.plots import Bars, Lines, Scatter
+from tailorlm.evaluation.report_averages import columns
 from tailorlm.evaluation.report_figures import missing, shown
 from tailorlm.evaluation.report_merge import board
 from tailorlm.evaluation.report_run import read_runs
@@ -129,8 +130,8 @@ def test_costs_of_other_tasks_are_other_pictures(tmp_path: Path) -> None:
 def test_gradient_norms_by_layer_and_by_step(tmp_path: Path) -> None:
     norms = {"prisp": [[1.0, 2.0], [3.0, 6.0]], "prisp_no_bridge": [[1.0, 1.0], [1.0, 1.0]], "oppu": []}
     layers, steps = drawn("Gradients by layer", [bare(tmp_path / "a", gradient_norms=norms)])
-    assert points(layers) == {"PRISP": [(0, 2), (1, 4)], "PRISP, no bridge": [(0, 1), (1, 1)]}
-    assert points(steps) == {"PRISP": [(1, 1.5), (2, 4.5)], "PRISP, no bridge": [(1, 1), (2, 1)]}
+    assert points(layers) == {"PRISP": [(0, 2), (1, 4)], "PRISP: no bridge": [(0, 1), (1, 1)]}
+    assert points(steps) == {"PRISP": [(1, 1.5), (2, 4.5)], "PRISP: no bridge": [(1, 1), (2, 1)]}
 
 
 def test_one_step_is_no_line(tmp_path: Path) -> None:
@@ -149,3 +150,20 @@ def test_quality_of_tasks_without_the_papers_metrics_is_the_mean_score(tmp_path:
     (plot,) = drawn("Cost and quality", [run])
     assert points(plot) == {"P2P": [(pytest.approx(0.3), 60)], "OPPU": [(1.0, 50)]}
     assert isinstance(plot, Scatter) and plot.y.label == "score, 0 to 100"
+
+
+def test_tasks_that_are_only_judged_are_in_no_average_of_a_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P2P tables 1 and 2 average six written tasks; Personal Reddit and the empathic one are in table 3 alone."""
+    written = ("lamp_4", "lamp_5", "personal_reddit", "empathic")
+    monkeypatch.setattr(made, "KIND", {**made.KIND, **dict.fromkeys(written, "text")})
+    run = write_run(tmp_path / "a", [Fake("base", 0.3), Fake("p2p", 0.6, "p2p")], tasks=["lamp_2m", *written],
+                    splits=["random"], scored=level)  # fmt: skip
+    results = read_runs([run])[0].results
+    titles = [one.title for one in columns(results, "random")]
+    assert "Generation (2 tasks): ROUGE-1" in titles and not any("4 tasks" in title for title in titles)
+    assert panels(results, "random") == {
+        "Classification": ["lamp_2m"], "Generation": ["lamp_4", "lamp_5"],
+        "Personal reddit": ["personal_reddit"], "Empathic": ["empathic"],
+    }  # fmt: skip
