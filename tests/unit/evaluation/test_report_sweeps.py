@@ -110,6 +110,18 @@ def test_adaptability_of_sources_with_training_users_of_their_own(tmp_path: Path
     assert bars(plot) == {"LaMP-3 → LaMP-2M": {"Per-Pcs": 100 * 0.6 / 0.72}}
 
 
+def test_all_task_data_are_no_more_than_the_file_has(tmp_path: Path) -> None:
+    """PRISP table 9: all rows of task_50.jsonl beside none."""
+    fakes = [
+        Fake(name, score, "prisp", source={"settings": {"task": {"data": data}}})
+        for name, score, data in (("prisp", 0.5, 0), ("prisp_50", 0.6, "all"), ("prisp_more", 0.6, 5000))
+    ]
+    (plot,) = drawn("Task data", [write_run(tmp_path / "a", fakes, {"train": "x/task_50.jsonl", "dev": "target.jsonl"},
+                                            tasks=["lamp_2m"], splits=["random"], scored=level)])  # fmt: skip
+    assert isinstance(plot, Lines)
+    assert points(plot) == {"PRISP": [(0, 50), (50, 60)]} and list(plot.x.texts.values()) == ["0", "50"]
+
+
 def test_task_data_is_what_each_source_saw_of_it(tmp_path: Path) -> None:
     def run(name: str, train: str, task: str, data: Any, raised: float) -> Path:
         sharers = {"start": {"adapter": "mt_lora", "settings": {}, **({"train": task} if task else {})},
