@@ -52,11 +52,11 @@ METHODS: dict[str, tuple[str, str]] = {
     "per_pcs": ("Per-Pcs", "Each user's adapter is put together of pieces of other users' adapters."),
     "prime": ("PriME", "Each user's adapter is merged from similar users' adapters, by evolution."),
     "prisp": ("PRISP", "From an anchor adapter, a bridge and B are trained for each user on few own items."),
-    "no_bridge": ("PRISP, no bridge", "PRISP that trains B alone."),
-    "bridge_only": ("PRISP, bridge only", "PRISP that trains the bridge alone."),
-    "full_lora": ("PRISP, full LoRA", "PRISP that trains A and B, without a bridge."),
-    "pissa": ("PRISP, from PiSSA", "PRISP that begins at the largest parts of the model's own weights."),
-    "lora_ga": ("PRISP, from LoRA-GA", "PRISP that begins at the largest parts of the user's gradient."),
+    "no_bridge": ("PRISP: no bridge", "PRISP that trains B alone."),
+    "bridge_only": ("PRISP: bridge only", "PRISP that trains the bridge alone."),
+    "full_lora": ("PRISP: full LoRA", "PRISP that trains A and B, without a bridge."),
+    "pissa": ("PRISP: from PiSSA", "PRISP that begins at the largest parts of the model's own weights."),
+    "lora_ga": ("PRISP: from LoRA-GA", "PRISP that begins at the largest parts of the user's gradient."),
     "oppu": ("OPPU", "An adapter trained for each user on the user's own history."),
 }
 CONTEXTS = {
@@ -66,7 +66,7 @@ CONTEXTS = {
     "rag_pag": "RAG + PAG",
     "full_history": "full history",
 }
-SPELLED = {"ia3": "IA3", "lora": "LoRA", "mt": "MT", "p2p": "P2P"}
+SPELLED = {"ia3": "IA3", "lora": "LoRA", "mt_lora": "MT-LoRA", "p2p": "P2P"}
 """Words of variants' names that are not written as they are."""
 TASKS = {
     "movie_tagging": "Movie tags",
@@ -108,7 +108,7 @@ def plain_name(name: str) -> str:
 
 
 def method_name(name: str) -> str:
-    """What a method is called: "p2p+rag" is "P2P + RAG", "prisp_50+rag" is "PRISP + RAG, 50"."""
+    """What a method is called: "p2p+rag" is "P2P + RAG", "prisp_50+rag" is "PRISP + RAG: 50"."""
     own, _, run = name.partition(OF_RUN)
     return f"{_titled(own)} ({run})" if run else _titled(own)
 
@@ -118,8 +118,9 @@ def _titled(name: str) -> str:
     known = adapter if adapter in METHODS else variant_of(adapter)
     if name in METHODS or not known or (plus and context not in CONTEXTS):
         return METHODS[name][0] if name in METHODS else name
-    rest = " ".join(SPELLED.get(word, word) for word in adapter[len(known) + 1 :].split("_"))
-    return f"{METHODS[known][0]}{f' + {CONTEXTS[context]}' if plus else ''}{f', {rest}' if rest else ''}"
+    words = re.sub(r"mt_lora|[^_]+", lambda word: SPELLED.get(word[0], word[0]), adapter[len(known) + 1 :])
+    rest = words.replace("_", " ")
+    return f"{METHODS[known][0]}{f' + {CONTEXTS[context]}' if plus else ''}{f': {rest}' if rest else ''}"
 
 
 def variant_of(name: str) -> str:

@@ -60,13 +60,15 @@ def note(plot: Plot) -> str:
         return plot.note
     drawn = "Lines up and down are 95% intervals over users." if plot.whiskers else ""
     hidden = "95% intervals over users are in the numbers." if plot.intervals and not plot.whiskers else ""
-    covered = " ".join(
-        f"\N{LEFT DOUBLE QUOTATION MARK}{below}\N{RIGHT DOUBLE QUOTATION MARK} lies below, too near to be told apart: "
-        f"{'; '.join(above)}."
-        for below, above in plot.covered.items()
-    )
+    covered = " ".join(on_one_another(below, above) for below, above in plot.covered.items())
     faint = "Grey lines are the others; the numbers name them." if len(plot.named) < len(plot.lines) else ""
     return " ".join(part for part in (plot.note, drawn, hidden, covered, faint) if part)
+
+
+def on_one_another(below: str, above: Sequence[str]) -> str:
+    """Which lines cannot be told from which."""
+    names = [f"\N{LEFT DOUBLE QUOTATION MARK}{name}\N{RIGHT DOUBLE QUOTATION MARK}" for name in (*above, below)]
+    return f"{' and '.join(names[:-1])} {'lies' if len(above) == 1 else 'lie'} on {names[-1]}."
 
 
 def missing(found: Sequence[Shown]) -> list[tuple[str, str]]:

@@ -79,7 +79,7 @@ def test_lines_on_one_another_are_said() -> None:
     )
     plot = Lines("t", K, SCORE, lines)
     assert plot.covered == {"a": ["c", "f"]}  # not d, 1.1% of the height away, nor e, which has one place
-    assert note(plot) == "“a” lies below, too near to be told apart: c; f."
+    assert note(plot) == "“c” and “f” lie on “a”."
     assert Lines("t", K, SCORE, (line("a", 5, 5), line("b", 5, 5), line("c", 5, 5, kind=FAINT))).covered == {"a": ["b"]}
     logarithmic = Axis("s", scale="log")
     assert not Lines("t", K, logarithmic, (line("a", 1, 1000), line("b", 2, 1000))).covered

@@ -99,10 +99,11 @@ def test_runs_of_other_people_are_other_pictures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "told"),
     [("np", "Not personalised"), ("task", "Task LoRA"), ("anchor", "Task-aware anchor"),
-     ("no_bridge", "PRISP, no bridge"), ("prisp_50+rag", "PRISP + RAG, 50"), ("prisp_task_lora", "PRISP, task LoRA"),
-     ("oppu_no_task_data+rag_pag", "OPPU + RAG + PAG, no task data"),
-     ("rag_pag_no_task_data", "RAG + PAG, no task data"), ("p2p_shuffled", "P2P, wrong profile"),
-     ("prisp_x @ run", "PRISP, x (run)"), ("mine_01", "mine_01"), ("prisp+mine", "prisp+mine"), ("prisp_", "PRISP")],
+     ("no_bridge", "PRISP: no bridge"), ("prisp_50+rag", "PRISP + RAG: 50"), ("prisp_task_lora", "PRISP: task LoRA"),
+     ("oppu_no_task_data+rag_pag", "OPPU + RAG + PAG: no task data"),
+     ("rag_pag_no_task_data", "RAG + PAG: no task data"), ("p2p_shuffled", "P2P, wrong profile"),
+     ("prisp_mt_lora", "PRISP: MT-LoRA"),
+     ("prisp_x @ run", "PRISP: x (run)"), ("mine_01", "mine_01"), ("prisp+mine", "prisp+mine"), ("prisp_", "PRISP")],
 )  # fmt: skip
 def test_what_rows_are_called(name: str, told: str) -> None:
     assert method_name(name) == told
