@@ -59,7 +59,7 @@ class Source:
             self.bench, self.injector, self.task, users, self.settings.sharers, self.settings.seed, directory, resume,
             vectors,
         )  # fmt: skip
-        near = self.likeness([user.id for user in users], vectors)
+        near = self.sharers.likeness([user.id for user in users], vectors)
         some = near.topk(min(self.settings.nearest, near.shape[1]), dim=1)
         found = some.indices[some.values.isfinite()]  # of few sharers, a sharer's own place is among the nearest
         self.chosen = torch.bincount(found, minlength=near.shape[1])
@@ -70,22 +70,14 @@ class Source:
         """
         lent = self.lent()
         ids = [user.id for user in users]
-        likeness = self.likeness(ids, sharers.history_vectors(self.bench, users))
+        lent.check_others(ids)
+        likeness = lent.likeness(ids, sharers.history_vectors(self.bench, users))
         if self.settings.choose == "most_chosen" and self.chosen is not None:
             likeness = torch.where(likeness.isfinite(), self.chosen.to(likeness), likeness)
-        for id, row in zip(ids, likeness, strict=True):
-            if not row.isfinite().any():
-                raise ValueError(f"user {id!a} is the only sharer: there is nobody else's LoRA to lend")
         places: dict[tuple[str, str | None], int] = {
             (id, None): int(row.argmax()) for id, row in zip(ids, likeness, strict=True)
         }
         return Roster(carried(self.task, lent.adapters), places, shared=True)
-
-    def likeness(self, ids: Sequence[str], vectors: Tensor) -> Tensor:
-        """(U, P) how similar users with these histories (U, E) are to each sharer; to themselves -inf."""
-        lent = self.lent()
-        own = torch.tensor([[id == other for other in lent.ids] for id in ids]).view(len(ids), len(lent.ids))
-        return (vectors @ lent.vectors.T).masked_fill(own, -torch.inf)
 
     def lent(self) -> Sharers:
         """The sharers. RuntimeError before `prepare`."""

@@ -89,20 +89,25 @@ class Source:
 
     @torch.no_grad()
     def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
-        """Pieces for every user, all at once; a user without items that make a pair keeps the task LoRA alone."""
+        """Pieces for every user, all at once; a user without items that make a pair keeps the task LoRA alone.
+
+        Nobody gets own pieces. ValueError for a user who is the only sharer.
+        """
         if self.sharers is None:
             raise RuntimeError("per_pcs has no sharers yet: call prepare")
+        self.sharers.check_others([user.id for user in users])
         own = merged(self.sharers.adapters, self.weights(users))
         return Roster(carried(self.task, own), {(user.id, None): n for n, user in enumerate(users)})
 
     def weights(self, users: Sequence[User]) -> dict[str, Tensor]:
         """group name -> (U, L, P): how much of each sharer's piece each user gets at each site."""
-        if self.pieces is None:
+        if self.pieces is None or self.sharers is None:
             raise RuntimeError("per_pcs has no gates yet: call prepare")
         rows, how = own_rows(self.bench, users), self.settings
         return user_weights(
             self.bench.backbone, self.pieces, rows.rows, numbers(users, rows),
             how.top, how.batch, how.rows_at_once, under(self.bench, self.task),
+            self.sharers.own([user.id for user in users]),
         )  # fmt: skip
 
     def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]:

@@ -60,11 +60,12 @@ def _answer_sum(x: Tensor, answer: Tensor) -> Tensor:
 def user_weights(
     backbone: Backbone, pieces: Pieces, rows: Sequence[Row], own: Sequence[Sequence[int]],
     top: int, batch: int, rows_at_once: int, under: Callable[[int], AbstractContextManager[None]],
+    barred: Tensor | None = None,
 ) -> dict[str, Tensor]:  # fmt: skip
     """group name -> (U, L, P): the sharers' weights, summing to 1 at each site; all zero for a user without rows.
 
     `own` (U) are the numbers of each user's rows, `batch` of them a batch, in order; `rows_at_once` run together,
-    whosever they are; `under` sets the task LoRA for so many rows.
+    whosever they are; `under` sets the task LoRA for so many rows. `barred` (U, P): whose pieces a user does not get.
     """
     bins = _Bins.of(own, batch)
     order = sorted(bins.of_row, key=lambda n: (-len(rows[n].ids), n))
@@ -78,6 +79,9 @@ def user_weights(
             empty = scores.new_zeros(len(bins.users), *scores.shape[1:])
             sums.setdefault(name, empty).index_add_(0, place, scores)
     tokens = bins.tokens(rows).to(backbone.device).view(-1, 1, 1)
+    if barred is not None and sums:
+        never = barred[bins.users].to(backbone.device).unsqueeze(1)
+        sums = {name: scores.masked_fill(never, -torch.inf) for name, scores in sums.items()}
     return {
         group.name: bins.mean(
             best(sums[group.name] / tokens, top) if sums else None, pieces.gates[group.name], len(own)

@@ -7,6 +7,7 @@ nothing of how a search works. Source: PriME (Kim et al., 2025); PRISP appendix 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 
 import torch
@@ -86,8 +87,12 @@ class Source:
 
     @torch.no_grad()
     def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
-        """Search every user's weights, side by side; a user with nothing better keeps the task LoRA alone."""
+        """Search every user's weights, side by side; a user with nothing better keeps the task LoRA alone.
+
+        ValueError for a user who is the only sharer.
+        """
         lent, size = self.lent(), self.settings.users_at_once
+        lent.check_others([user.id for user in users])
         parts = [users[start : start + size] for start in range(0, len(users), size)]
         weights = torch.cat([torch.zeros(0, len(lent.ids)), *(self.weights(part) for part in parts)])
         return Roster(self.made(weights), {(user.id, None): n for n, user in enumerate(users)})
@@ -106,10 +111,11 @@ class Source:
         return carried(self.task, merged(lent, each))
 
     def similar(self, users: Sequence[User]) -> Tensor:
-        """(U, D) places of the D sharers with the most similar histories, the nearest first."""
+        """(U, D) places of the D sharers with the most similar histories, the nearest first; never the user: -1."""
         lent = self.lent()
-        likeness = sharers.history_vectors(self.bench, users) @ lent.vectors.T
-        return likeness.topk(min(self.settings.nearest, len(lent.ids)), dim=1).indices
+        likeness = lent.likeness([user.id for user in users], sharers.history_vectors(self.bench, users))
+        found = likeness.topk(min(self.settings.nearest, len(lent.ids)), dim=1)
+        return found.indices.masked_fill(found.values.isneginf(), -1)
 
     def weights(self, users: Sequence[User]) -> Tensor:
         """(U, P) weights of all sharers, zero but for the similar ones: the best that a search found."""
@@ -117,20 +123,27 @@ class Source:
         return self.spread(near, self.found(users, near).points)
 
     def spread(self, near: Tensor, points: Tensor) -> Tensor:
-        """Weights (U, D) or (U, C, D) of each user's similar sharers (U, D) -> of all, (..., P)."""
+        """Weights (U, D) or (U, C, D) of each user's similar sharers (U, D) -> of all, (..., P); those of -1 are 0."""
         places = near if points.dim() == 2 else near.unsqueeze(1).expand_as(points)
-        return torch.zeros(*points.shape[:-1], len(self.lent().ids)).scatter(-1, places, points)
+        read = points.masked_fill(places < 0, 0.0)
+        return torch.zeros(*points.shape[:-1], len(self.lent().ids)).scatter_add(-1, places.clamp_min(0), read)
 
     def found(self, users: Sequence[User], near: Tensor) -> Found:
         """The searches of all users, side by side, over the weights of their sharers `near` (U, D)."""
         questions = newest(self.bench, users, self.settings.items)
-        theirs = self.answers(questions, carried(self.task, self.lent().adapters), near)
+        theirs = self.theirs(questions, near)
 
         def fitness(points: Tensor) -> Tensor:
             return self.fitness(questions, theirs, self.spread(near, points))
 
         ids = [user.id for user in users]
         return search(ids, near.shape[1], fitness, self.settings.search, self.settings.seed)
+
+    def theirs(self, questions: Sequence[Question], near: Tensor) -> list[list[str]]:
+        """What the sharers `near` (U, D) answer to their users' questions; nothing of -1."""
+        said = self.answers(questions, carried(self.task, self.lent().adapters), near)
+        read = (near >= 0).tolist()
+        return [list(compress(texts, read[one.user])) for one, texts in zip(questions, said, strict=True)]
 
     def fitness(self, questions: Sequence[Question], theirs: Sequence[Sequence[str]], weights: Tensor) -> Tensor:
         """(U, C): how good weights (U, C, P) are, given the sharers' own answers; 0 for a user without questions."""
@@ -139,7 +152,9 @@ class Source:
             return torch.zeros(users, candidates)
         index = torch.arange(users * candidates).view(users, candidates)
         said = self.answers(questions, self.made(weights.flatten(0, 1)), index)
-        value = scores(questions, said) - self.settings.alpha * likeness(said, theirs)
+        # One question at a time: a user who is a sharer may have one other less.
+        alike = torch.cat([likeness([own], [others]) for own, others in zip(said, theirs, strict=True)])
+        value = scores(questions, said) - self.settings.alpha * alike
         return mean_by_user(value, questions, users)
 
     def answers(self, questions: Sequence[Question], adapters: Adapters, index: Tensor) -> list[list[str]]:

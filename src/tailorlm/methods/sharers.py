@@ -76,6 +76,19 @@ class Sharers:
     vectors: Tensor
     adapters: Adapters
 
+    def own(self, ids: Sequence[str]) -> Tensor:
+        """(U, P) bool: which sharer each user is: nobody is lent the own LoRA."""
+        return torch.tensor([[id == other for other in self.ids] for id in ids]).view(len(ids), len(self.ids))
+
+    def likeness(self, ids: Sequence[str], vectors: Tensor) -> Tensor:
+        """(U, P) how similar users with these histories (U, E) are to each sharer; to themselves -inf."""
+        return (vectors @ self.vectors.T).masked_fill(self.own(ids), -torch.inf)
+
+    def check_others(self, ids: Sequence[str]) -> None:
+        """ValueError for a user who is the only sharer."""
+        if len(self.ids) == 1 and self.ids[0] in ids:
+            raise ValueError(f"user {self.ids[0]!a} is the only sharer: there is nobody else's LoRA to lend")
+
 
 def task_lora(start: Start | None, space: LoraSpace) -> Adapters | None:
     """The one LoRA under everybody's, None for the base alone. ValueError where it is no such LoRA on the sites."""

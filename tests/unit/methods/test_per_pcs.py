@@ -92,6 +92,24 @@ def test_top_1_of_many_is_a_sharers_piece_at_every_site(bench, split, task):
     assert len({int(p) for group in source.own.groups for p in weights[group.name].argmax(2).flatten()}) > 1
 
 
+def test_a_sharer_gets_others_pieces_and_never_the_own(trained, split):
+    """As where who is asked trains, too (data.protocol = "time")."""
+    users = split[0]
+    own = trained.sharers.own([user.id for user in users])
+    assert own.any()
+    named = trained.weights([replace(user, id=f"other {user.id}") for user in users])
+    assert any(w.movedim(2, 1)[own].any() for w in named.values())  # without the ids own pieces are among the best
+    for weights in trained.weights(users).values():
+        assert not weights.movedim(2, 1)[own].any()
+        assert torch.allclose(weights.sum(2), torch.ones(len(users), 2), atol=1e-6)
+
+
+def test_who_is_the_only_sharer_is_refused(bench, split, task):
+    made = lending(bench, task, 1)
+    with pytest.raises(ValueError, match="user 's0' is the only sharer"):
+        made.enrol([replace(split[1][0], id="s0")])
+
+
 def test_sharers_are_training_users_and_held_users_are_not(bench, split, task, tmp_path):
     source = per_pcs.Source(bench, SETTINGS, shared_start(task))
     source.prepare(split[0][:2], tmp_path, held=split[0][2:])

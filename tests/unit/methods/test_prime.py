@@ -102,6 +102,17 @@ def test_the_fitness_of_the_fallback_is_that_of_the_task_lora(source, short, qui
         assert found.start[n] == pytest.approx(sum(values) / len(values), abs=1e-6)
 
 
+def test_what_is_like_the_sharers_is_worse_by_alpha_times_the_likeness(quick, short, task, monkeypatch):
+    flat = replace(quick, task_of=lambda name: replace(quick.task_of(name), score=lambda said, gold: [0.5] * len(said)))
+    made = lending(flat, task, short[:4])
+    questions = newest(flat, short[4:5], 1)
+    said = ["red big cat", "a dog", "big cat"]
+    monkeypatch.setattr(made, "answers", lambda asked, adapters, index: [said] * len(asked))
+    found = made.fitness(questions, [["big cat", "big cow"]], torch.zeros(1, 3, 4))
+    rouge = [(4 / 5 + 2 / 5) / 2, 0.0, (1 + 1 / 2) / 2]  # F of 2 of 3 and 2 words, of 1 of 3 and 2; equal is 1
+    assert found[0].tolist() == pytest.approx([0.5 - SETTINGS.alpha * value for value in rouge])
+
+
 def task_alone(source):
     return carried(source.task, source.sharers.adapters[0].scaled(0.0))
 
@@ -150,6 +161,28 @@ def test_only_the_similar_sharers_are_merged(source, short, quick, task):
     alone = lending(quick, task, short[:1])
     assert alone.similar(short[4:]).shape == (2, 1)
     assert alone.enrol(short[4:5]).adapters.space.rank == 8
+
+
+def test_a_sharer_is_lent_others_and_never_the_own_lora(quick, short, task):
+    """As where who is asked trains, too (data.protocol = "time")."""
+    for nearest, others in ((2, 2), (9, 3)):
+        made = lending(quick, task, short[:4], replace(SETTINGS, nearest=nearest))
+        users = short[1:5]  # the last shares nothing
+        near = made.similar(users)
+        for row, own in zip(near[:3].tolist(), (1, 2, 3), strict=True):
+            assert own not in row and len({place for place in row if place >= 0}) == others
+        assert (near[3] >= 0).all() and made.similar([replace(short[1], id="twin")])[0, 0] == 1
+        questions = newest(quick, users, SETTINGS.items)
+        asked = made.theirs(questions, near)
+        assert [len(texts) for texts in asked] == [near.shape[1] if q.user == 3 else others for q in questions]
+        assert asked[0] == [by_hand(quick, made, questions[0], carried(task, made.sharers.adapters[int(p)]))
+                            for p in near[0, :others]]  # fmt: skip
+        weights = made.weights(users)
+        assert not weights[[0, 1, 2], [1, 2, 3]].any() and weights.any()
+        assert torch.allclose(made.weights(users[:1])[0], weights[0], atol=1e-5)
+    assert made.spread(torch.tensor([[2, 0, -1]]), torch.tensor([[1.0, 2.0, 3.0]])).tolist() == [[2, 0, 1, 0]]
+    with pytest.raises(ValueError, match=f"user '{short[0].id}' is the only sharer"):
+        lending(quick, task, short[:1]).enrol(short[:1])
 
 
 def test_sharers_are_training_users_and_held_users_are_not(quick, short, task, tmp_path):
