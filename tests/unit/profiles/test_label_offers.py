@@ -1,10 +1,14 @@
 """Which labels an input puts on offer."""
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tailorlm.data.records import Interaction
 from tailorlm.profiles.choices import choices
-from tailorlm.profiles.offers import finder, listed, named
+from tailorlm.profiles.offers import LONGEST_OPTION, finder, listed, named
 
 
 @pytest.mark.parametrize(
@@ -34,6 +38,18 @@ def test_one_list_is_asked_about_many_times():
     text = "tags: comedy, drama. plot: a dog, a cat"
     for chosen, expected in (("drama", {"comedy", "drama"}), ("a dog", {"a dog", "a cat"}), ("dog", set())) * 2:
         assert listed(text, chosen) == expected
+
+
+PIECES = (",", " ", "\t", "or", "and", "vs", "versus", "a", "o", "drama", "/", "\xa0", "é", ";", "-", "'")
+
+
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=14))
+def test_white_space_around_a_separator_is_its_own(pieces):
+    text = "".join(pieces)
+    separator = r"\s*(?:,\s*(?:or|and)\b|[,;/|]|\bor\b|\band\b|\bversus\b|\bvs\b)\s*"
+    options = [part for one in re.split(separator, text) if (part := one.strip(" '*-"))]
+    is_list = len(options) > 1 and all(len(option.split()) <= LONGEST_OPTION for option in options)
+    assert listed(text, "drama") == (set(options) if is_list and "drama" in options else set())
 
 
 def test_named_labels_are_whole_words_and_the_longest_match():
