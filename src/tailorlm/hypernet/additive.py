@@ -2,7 +2,8 @@
 
 No trunk: delta W = (B_0 + sum over slots k of W_k c_k) A, where c_k are the whitened coordinates of slot k. What
 two statements do together is the sum of what each does alone, so pairs of traits that training never saw together
-still compose (docs/hypernetwork.md has the comparison with the published trunk). Knows nothing of texts or encoders.
+still compose (docs/hypernetwork.md has the comparison with the published trunk). Of a set (pool "attention") the c_k
+are what learned queries read. Knows nothing of texts or encoders.
 Kinds other than LoRA have no A: each of their tensors is such a sum.
 Source: ours; shared A with user-specific B as PRISP's B (section 3.2) and Zhu et al. 2024 on LoRA's asymmetry.
 """
@@ -18,7 +19,7 @@ from tailorlm.adapters.lora import LoraSpace
 from tailorlm.adapters.space import AdapterSpace
 from tailorlm.hypernet.bias import l2, set_bias
 from tailorlm.hypernet.heads import Factors
-from tailorlm.hypernet.pool import Whitened
+from tailorlm.hypernet.pool import Attend, Slots
 from tailorlm.hypernet.whole import WholeSum, biases, set_start, spread
 
 
@@ -39,31 +40,32 @@ class Sum(nn.Module):
 
 
 class Additive(nn.Module):
-    """Maps statements in fixed slots, vectors (U, K, E), to Adapters of `space`; call `fit` first.
+    """Maps statements, vectors (U, K, E), to Adapters of `space`; call `fit` first.
 
-    `components`: whitened coordinates a slot; `scaling` is folded into B. A missing slot adds a learned term of
-    its own. ValueError on a setting outside its range.
+    pool       "facets" (`slots` fixed slots; a missing one adds a learned term of its own) or "attention" (a set)
+    components whitened coordinates, of each slot or of the set's one basis; queries: learned queries (attention)
+    `scaling` is folded into B. ValueError on a setting outside its range.
     """
 
     def __init__(
-        self, space: AdapterSpace, encoder_size: int, *, scaling: float, slots: int, components: int = 16
-    ) -> None:
+        self, space: AdapterSpace, encoder_size: int, *, scaling: float, pool: str = "facets", slots: int = 1,
+        components: int = 16, queries: int = 32,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.settings: dict[str, Any] = {
-            "head": "additive", "pool": "facets", "encoder_size": encoder_size, "scaling": scaling, "slots": slots,
-            "components": components,
+            "head": "additive", "pool": pool, "encoder_size": encoder_size, "scaling": scaling, "slots": slots,
+            "components": components, "queries": queries,
         }  # fmt: skip
         check_additive(self.settings)
         self.space, self.scaling, self.slots = space, scaling, slots
-        self.whitened = Whitened(encoder_size, slots, components)
-        size = slots * (components + 1)
-        self.heads = nn.ModuleList(make_heads(space, size, scaling))
+        sets = pool == "attention"
+        self.read = Attend(encoder_size, queries, components) if sets else Slots(encoder_size, slots, components)
+        self.heads = nn.ModuleList(make_heads(space, self.read.size, scaling))
 
     def forward(self, vectors: Tensor, mask: Tensor) -> Adapters:
         """vectors (U, K, E), mask (U, K) bool, False where a statement is missing -> U adapters. float32."""
         self.check_input(vectors, mask)
-        read = self.whitened(vectors.to(self.whitened.mean.dtype), mask).flatten(1)
-        x = torch.cat([read, (~mask).to(read.dtype)], 1) / math.sqrt(read.shape[1])
+        x = self.read(vectors.to(self.read.whitened.mean.dtype), mask)
         if isinstance(self.space, LoraSpace):
             return Adapters(self.space, self.factors_of(self.space, x))
         return Adapters(self.space, {name: head(x) for name, head in zip(self.space.shapes(), self.heads, strict=True)})
@@ -79,16 +81,17 @@ class Additive(nn.Module):
 
     def check_input(self, vectors: Tensor, mask: Tensor) -> None:
         """Raises ValueError unless vectors are (U, K, E) with this network's K and E, and mask (U, K) bool."""
-        wanted = (self.slots, self.settings["encoder_size"])
-        if vectors.ndim != 3 or vectors.shape[1:] != wanted:
-            raise ValueError(f"vectors must be (U, {wanted[0]}, {wanted[1]}), got {tuple(vectors.shape)}")
+        size, slots = self.settings["encoder_size"], "K" if self.settings["pool"] == "attention" else self.slots
+        if vectors.ndim != 3 or vectors.shape[2] != size or slots not in ("K", vectors.shape[1]):
+            raise ValueError(f"vectors must be (U, {slots}, {size}), got {tuple(vectors.shape)}")
         if mask.shape != vectors.shape[:2] or mask.dtype != torch.bool:
             raise ValueError(f"mask must be bool {tuple(vectors.shape[:2])}, got {mask.dtype} {tuple(mask.shape)}")
 
     def fit(self, vectors: Tensor, mask: Tensor) -> None:
-        """Sets the slots' bases from training users' vectors (N, K, E)."""
+        """Sets the bases from training users' vectors (N, K, E)."""
         self.check_input(vectors, mask)
-        self.whitened.fit(vectors.to(self.whitened.mean), mask.to(self.whitened.mean.device))
+        mean = self.read.whitened.mean
+        self.read.fit(vectors.to(mean), mask.to(mean.device))
 
     def factors(self) -> list[Factors]:
         """The groups' factors, in the space's order; none for kinds other than LoRA."""
@@ -120,9 +123,9 @@ def make_heads(space: AdapterSpace, size: int, scaling: float) -> list[nn.Module
 
 def check_additive(settings: dict[str, Any]) -> None:
     """Raises ValueError naming the first setting that is out of range."""
-    if settings["pool"] != "facets":
-        raise ValueError(f"pool is {settings['pool']!r}; head 'additive' reads fixed slots: expected 'facets'")
-    for name in ("encoder_size", "slots", "components"):
+    if settings["pool"] not in ("facets", "attention"):
+        raise ValueError(f"pool is {settings['pool']!r}; head 'additive' expects one of facets, attention")
+    for name in ("encoder_size", "slots", "components", "queries"):
         value = settings[name]
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ValueError(f"{name} is {value!r}; it must be a whole number of at least 1")

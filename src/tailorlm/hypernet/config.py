@@ -15,7 +15,7 @@ from tailorlm.hypernet import kinds
 from tailorlm.hypernet.kinds import Network
 from tailorlm.hypernet.spaces import LARGEST, parse_space, sized, space_fields, take
 
-FORMAT, VERSION = "tailorlm-hypernet", 1
+FORMAT, VERSION = "tailorlm-hypernet", 2
 
 
 class BadCheckpoint(ValueError):

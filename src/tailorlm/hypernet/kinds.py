@@ -12,7 +12,7 @@ from tailorlm.hypernet.network import Hypernet, check_kind, check_settings
 
 Network = Hypernet | Additive
 NAMES = {
-    "additive": {"head", "pool", "encoder_size", "scaling", "slots", "components"},
+    "additive": {"head", "pool", "encoder_size", "scaling", "slots", "components", "queries"},
     "published": {
         "encoder_size", "scaling", "pool", "slots", "latent", "head_in", "head", "bias", "unit_norm", "dropout",
         "components", "queries",
@@ -23,7 +23,7 @@ NAMES = {
 def make(space: AdapterSpace, settings: Mapping[str, Any]) -> Network:
     """The network of these settings, as its own `settings` has them."""
     if settings["head"] == "additive":
-        return Additive(space, **{name: value for name, value in settings.items() if name not in ("head", "pool")})
+        return Additive(space, **{name: value for name, value in settings.items() if name != "head"})
     return Hypernet(space, **settings)
 
 

@@ -40,7 +40,7 @@ class Hypernet(nn.Module):
     head       "L", or for LoRA also "M" or "S" (heads.py); bias "shared" by the layers (published) or one for each
                "layer", which kinds need whose fresh adapters differ from place to place (virtual tokens)
     unit_norm  heads read their input normalised to unit RMS and have a learned gain per rank row
-    components whitened coordinates a slot (facets); queries: learned queries (attention)
+    components whitened coordinates, a slot (facets) or of all (attention); queries: learned queries (attention)
     Raises ValueError on a setting outside these.
     """
 
@@ -48,7 +48,7 @@ class Hypernet(nn.Module):
         self, space: AdapterSpace, encoder_size: int, *, scaling: float, pool: PoolName = "single",
         slots: int = 1, latent: int = 128, head_in: int = 512, head: HeadName = "L",
         bias: BiasName = "shared", unit_norm: bool = False, dropout: float = 0.05,
-        components: int = 16, queries: int = 4,
+        components: int = 16, queries: int = 32,
     ) -> None:  # fmt: skip
         super().__init__()
         self.settings: dict[str, Any] = {
@@ -103,11 +103,10 @@ class Hypernet(nn.Module):
             raise ValueError(f"mask must be bool {tuple(vectors.shape[:2])}, got {mask.dtype} {tuple(mask.shape)}")
 
     def fit(self, vectors: Tensor, mask: Tensor) -> None:
-        """Sets what the pool takes from training users' vectors (N, K, E); only "facets" takes anything."""
+        """Sets what the pool takes from training users' vectors (N, K, E); "single" takes nothing."""
         self.check_input(vectors, mask)
-        if isinstance(self.pool, Facets):
-            mean = self.pool.whitened.mean
-            self.pool.whitened.fit(vectors.to(mean), mask.to(mean.device))
+        if not isinstance(self.pool, Single):
+            self.pool.fit(vectors.to(self.trunk.depths.weight), mask.to(self.trunk.depths.weight.device))
 
     def set_bias(self, adapters: Adapters) -> None:
         """Makes one adapter (MT-LoRA) the heads' bias: while head weights are 0, every user's adapter equals it."""
@@ -135,7 +134,7 @@ def make_pool(
         return Single(encoder_size, size)
     if name == "facets":
         return Facets(encoder_size, slots, size, components)
-    return Attention(encoder_size, size, queries)
+    return Attention(encoder_size, size, queries, components)
 
 
 def head_rows(space: AdapterSpace) -> list[list[int]]:

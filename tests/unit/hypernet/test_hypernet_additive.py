@@ -1,5 +1,7 @@
 """The additive network: exact start, sums of what slots add, own user's adapter, checkpoints."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -124,3 +126,31 @@ def test_a_checkpoint_with_odd_settings_is_refused(tmp_path) -> None:
 
 def test_the_kind_follows_the_head() -> None:
     assert isinstance(make(SPACE, network().settings), Additive)
+
+
+def test_sets_are_read_in_any_order_and_each_user_has_the_own_adapter() -> None:
+    torch.manual_seed(0)
+    net, (vectors, mask) = Additive(SPACE, 5, scaling=2.0, pool="attention", components=4, queries=3), people()
+    net.fit(vectors, mask)
+    assert all(not delta.any() for delta in deltas(net(vectors, mask)).values())
+    for head in net.heads:
+        torch.nn.init.normal_(head.weight, std=0.5)
+    made, order = deltas(net(vectors, mask)), torch.tensor([2, 0, 1])
+    turned, back = deltas(net(vectors[:, order], mask[:, order])), deltas(net(vectors.flip(0), mask.flip(0)))
+    for name, delta in made.items():
+        assert torch.allclose(turned[name], delta, atol=1e-5)
+        assert torch.allclose(back[name].flip(0), delta, atol=1e-5)
+        assert (delta[0] - delta[1]).abs().max() > 1e-3
+    wider = torch.cat([vectors, torch.full((12, 2, 5), torch.nan)], 1), torch.cat([mask, torch.zeros(12, 2) > 1], 1)
+    assert all(torch.allclose(delta, made[name], atol=1e-5) for name, delta in deltas(net(*wider)).items())
+
+
+def test_a_network_of_sets_is_the_same_after_reload(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net, (vectors, mask) = Additive(SPACE, 5, scaling=2.0, pool="attention", components=4, queries=3), people()
+    net.fit(vectors, mask)
+    for head in net.heads:
+        torch.nn.init.normal_(head.weight, std=0.5)
+    save_pretrained(tmp_path, net, Meta.of(net, base_id="b", base_revision=None, encoder_id="e", template="t"))
+    again = from_pretrained(tmp_path)[0]
+    assert all(torch.equal(delta, deltas(net(vectors, mask))[n]) for n, delta in deltas(again(vectors, mask)).items())

@@ -154,7 +154,7 @@ def rewrite_config(folder: Path, path: list[Any], value: Any) -> None:
 
 HOSTILE: list[tuple[list[Any], Any, str]] = [
     (["format"], "pickle", "expected format"),
-    (["version"], 2, "expected format"),
+    (["version"], 1, "expected format"),
     (["version"], True, "must be int"),
     (["save_id"], 3, "save_id"),
     (["base"], "x", "'base' must be dict"),

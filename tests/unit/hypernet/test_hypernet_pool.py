@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tailorlm.hypernet.pool import LIMIT, Attention, Facets, Single, distinct, whiten
+from tailorlm.hypernet.pool import Attention, Facets, Single
+from tailorlm.hypernet.whitening import LIMIT, distinct, whiten
 
 
 def data(users: int = 40, slots: int = 3, size: int = 12) -> tuple[torch.Tensor, torch.Tensor]:
@@ -18,6 +19,13 @@ def facets(vectors: torch.Tensor, mask: torch.Tensor, components: int = 4) -> Fa
     torch.manual_seed(0)
     pool = Facets(vectors.shape[2], vectors.shape[1], 8, components)
     pool.whitened.fit(vectors, mask)
+    return pool
+
+
+def attention(vectors: torch.Tensor, mask: torch.Tensor) -> Attention:
+    torch.manual_seed(0)
+    pool = Attention(vectors.shape[2], 8, 3, 6)
+    pool.fit(vectors, mask)
     return pool
 
 
@@ -122,8 +130,8 @@ def test_distinct_counts_every_row(picks: list[int]) -> None:
 
 
 def test_attention_ignores_order_and_padding() -> None:
-    torch.manual_seed(0)
-    pool, (vectors, mask) = Attention(12, 8, 3), data(6, 5)
+    vectors, mask = data(6, 5)
+    pool = attention(vectors, mask)
     order = torch.randperm(5)
     assert torch.allclose(pool(vectors, mask), pool(vectors[:, order], mask[:, order]), atol=1e-5)
     padded = torch.cat([vectors, torch.full((6, 2, 12), torch.nan)], 1)
@@ -132,20 +140,31 @@ def test_attention_ignores_order_and_padding() -> None:
 
 
 def test_attention_of_empty_sets_is_one_learned_code() -> None:
-    torch.manual_seed(0)
-    pool, (vectors, _) = Attention(12, 8, 3), data(4, 5)
+    vectors, mask = data(4, 5)
+    pool = attention(vectors, mask)
     empty = pool(vectors, torch.zeros(4, 5, dtype=torch.bool))
     assert torch.allclose(empty, empty[:1].expand_as(empty))
     assert torch.allclose(empty[:1], pool(torch.zeros(1, 0, 12), torch.zeros(1, 0, dtype=torch.bool)), atol=1e-6)
     empty.square().sum().backward()
-    assert pool.neutral.grad is not None and torch.isfinite(pool.neutral.grad).all()
+    assert pool.attend.neutral.grad is not None and torch.isfinite(pool.attend.neutral.grad).all()
 
 
 def test_attention_reads_every_item() -> None:
-    torch.manual_seed(0)
-    pool, (vectors, mask) = Attention(12, 8, 3), data(4, 5)
+    vectors, mask = data(4, 5)
+    pool = attention(vectors, mask)
     mask[:] = True
     for item in range(5):
         fewer = mask.clone()
         fewer[:, item] = False
         assert (pool(vectors, mask) - pool(vectors, fewer)).abs().max() > 1e-4
+
+
+def test_attention_needs_a_basis_and_reads_nothing_of_what_is_missing() -> None:
+    vectors, mask = data(4, 5)
+    with pytest.raises(RuntimeError, match="fit"):
+        Attention(12, 8, 3, 6)(vectors, mask)
+    pool, other = attention(vectors, mask), vectors.clone()
+    other[~mask] = torch.nan
+    again = attention(other, mask)
+    assert torch.equal(again.attend.whitened.basis, pool.attend.whitened.basis)
+    assert torch.equal(pool(other, mask), pool(vectors, mask))
