@@ -25,7 +25,7 @@ def shared(seed: int, steps: int) -> mt_lora.Settings:
 def tailored(seed: int, steps: int) -> p2p.Settings:
     """P2P over statements in fixed slots: the additive network, beginning at MT-LoRA."""
     return p2p.Settings(
-        lora=LORA, loss=PLAIN, net=p2p.NetSettings(head="additive"),
+        lora=LORA, loss=PLAIN, net=p2p.NetSettings(head="additive", components=6),
         cuts=p2p.CutSettings(count=3), batch=BatchSettings(users=64, rows=1),
         train=TrainSettings(steps=steps, learning_rate=3e-3, warmup=0.05, seed=seed, save_every=0),
     )  # fmt: skip
