@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from tailorlm.assembly.run_folders import own_split
 from tailorlm.data import splits
 from tailorlm.data.splits import Split
 
@@ -107,5 +108,9 @@ def kept(recipe: "Recipe", folder: Path) -> Split | None:
 
 def keep(split: Split | None, folder: Path) -> None:
     """Save the split of a run, with ids only. ValueError where the run began with another."""
-    if split is not None:
-        splits.keep(split, folder / FILE)
+    if split is None:
+        return
+    new = not (folder / FILE).exists()
+    splits.keep(split, folder / FILE)
+    if new:
+        own_split(folder)

@@ -1,19 +1,23 @@
 """Whose folder a run may be made in, what a failed start leaves, and what is tried before anything is trained."""
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tailorlm.assembly import build, run_folders
+from tailorlm.assembly import build, run_folders, runs, splitting
 from tailorlm.assembly.recipes import read
 from tailorlm.commands import training
+from tailorlm.data import splits
+from tailorlm.data.splits import Split
 
 QUICK = ["methods.p2p.train.steps=1", "methods.mt_lora.train.steps=1"]
 DEAD = [
     "profile.kind=llm", 'profile.endpoint.url="http://127.0.0.1:9/v1"', "profile.endpoint.model=m",
     "profile.endpoint.retries=0",
 ]  # fmt: skip
+SPLIT = Split("benchmark", {"train": ("u1", "u2"), "random": ("u3",)})
 FREE = ["methods.p2p.net.pool=attention", "methods.p2p.net.head=L"]
 
 
@@ -72,10 +76,56 @@ def test_what_an_earlier_failed_start_left_does_not_block(tiny_recipe: Path, tmp
     for path in list(folder.rglob("*")):  # as a start that failed leaves it
         if path.is_file() and path.name not in ("recipe.toml", "curve.jsonl") and path.parent.name != "prepared":
             path.unlink()
-    (folder / "split.json").write_text("{}")
+    splitting.keep(SPLIT, folder)  # the run's own: another recipe's users may be others
     assert not run_folders.trained(folder)
     build.train(other, folder)
     assert read(folder / "recipe.toml").seed == 8 and not (folder / "split.json").exists()
+
+
+def prepared(folder: Path) -> bytes:
+    """A folder as recipes/paper/prepare.py leaves it; what its split holds."""
+    (folder / "clusters_10").mkdir(parents=True)
+    (folder / "vectors").mkdir()
+    for place in (folder, folder / "clusters_10"):
+        splits.save(SPLIT, place / "split.json")
+    for name in ("users.jsonl", "vectors/vectors.sqlite"):
+        (folder / name).write_text("something")
+    return (folder / "split.json").read_bytes()
+
+
+def test_a_prepared_folder_is_taken_and_a_failed_start_there_keeps_its_split(tiny_recipe: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    before = prepared(folder)
+    runs.open_run(folder, read(tiny_recipe, QUICK))
+    splitting.keep(SPLIT, folder)
+    assert not run_folders.trained(folder)
+    runs.open_run(folder, read(tiny_recipe, [*QUICK, "seed=8"]))  # of the first nothing was trained
+    assert read(folder / "recipe.toml").seed == 8 and (folder / "split.json").read_bytes() == before
+    assert (folder / "clusters_10" / "split.json").read_bytes() == before and (folder / "users.jsonl").exists()
+
+
+def test_a_split_that_took_the_place_of_the_run_s_own_stays(tiny_recipe: Path, tmp_path: Path) -> None:
+    runs.open_run(tmp_path / "run", read(tiny_recipe, QUICK))
+    splitting.keep(SPLIT, tmp_path / "run")
+    given = replace(SPLIT, parts={"train": ("u3",), "random": ("u1",)})
+    splits.save(given, tmp_path / "run" / "split.json")
+    runs.open_run(tmp_path / "run", read(tiny_recipe, [*QUICK, "seed=8"]))
+    assert splits.load(tmp_path / "run" / "split.json") == given
+
+
+@pytest.mark.parametrize("odd", ["notes.txt", "users", "clusters_ten"])
+def test_a_split_among_other_things_makes_no_run_s_folder(tiny_recipe: Path, tmp_path: Path, odd: str) -> None:
+    prepared(tmp_path / "run")
+    (tmp_path / "run" / odd).write_text("mine")
+    with pytest.raises(ValueError, match="is not empty and no run's folder"):
+        runs.check_run(tmp_path / "run", read(tiny_recipe))
+
+
+def test_a_split_of_somebody_else_makes_no_run_s_folder(tiny_recipe: Path, tmp_path: Path) -> None:
+    prepared(tmp_path / "run")
+    (tmp_path / "run" / "split.json").write_text('{"train": ["a"]}')
+    with pytest.raises(ValueError, match="is not empty and no run's folder"):
+        runs.check_run(tmp_path / "run", read(tiny_recipe))
 
 
 def test_what_was_trained_stays_when_the_rest_fails(
