@@ -58,16 +58,19 @@ def _pairs(bench: Bench, user: User, first: int) -> Iterator[tuple[Task, Pair]]:
 def answers(
     bench: Bench, injector: Injector, questions: Sequence[Question], adapters: Adapters | None, index: Tensor, rows: int
 ) -> list[list[str]]:
-    """The greedy answers to Q questions under adapters `index` (Q, C): Q lists of C; `rows` of them run together."""
+    """The greedy answers to Q questions under adapters `index` (Q, C): Q lists of C; `rows` of them run together.
+
+    Prompts are shortened to what the answer, and virtual tokens of the adapters, leave of the model's positions.
+    """
+    positions = bench.backbone.max_tokens - (0 if adapters is None else injector.space.virtual_tokens)
     found: dict[tuple[int, int], str] = {}
     for name in sorted({question.task.name for question in questions}):
         places = [(q, c) for q, one in enumerate(questions) if one.task.name == name for c in range(index.shape[1])]
         task = questions[places[0][0]].task
-        room = bench.backbone.max_tokens - task.max_new_tokens
         texts = generate(
             bench.backbone, injector, [questions[q].prompt for q, _ in places], adapters,
             index[tuple(zip(*places, strict=True))], task.max_new_tokens,
-            batch_size=rows, max_prompt_tokens=min(bench.max_tokens, room),
+            batch_size=rows, max_prompt_tokens=min(bench.max_tokens, positions - task.max_new_tokens),
         )  # fmt: skip
         found.update(zip(places, texts, strict=True))
     return [[found[q, c] for c in range(index.shape[1])] for q in range(len(questions))]

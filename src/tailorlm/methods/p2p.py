@@ -124,8 +124,8 @@ class Source:
 
     def examples(self, users: Sequence[User]) -> ToldRows:
         """The rows after the users' cuts, with what the network is told before them."""
-        cuts, seed, backbone = self.settings.cuts, self.settings.train.seed, self.bench.backbone
-        room = min(self.bench.max_tokens, backbone.max_tokens - self.space.virtual_tokens)
+        cuts, seed = self.settings.cuts, self.settings.train.seed
+        room = self.bench.beside(self.space.virtual_tokens).max_tokens
         return told_rows(self.bench, self.inputs, users, cuts_of(users, cuts, seed), cuts.scope, room, seed)
 
     def evaluation(self, network: Network, held: Sequence[User]) -> Evaluate:

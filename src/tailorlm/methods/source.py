@@ -13,7 +13,7 @@ Knows nothing of other methods, evaluation or serving. Source: design section 2.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -91,6 +91,11 @@ class Bench:
     encoder: Encoder | None = None
     max_tokens: int = 1024
     pools: Pools = field(default_factory=dict)
+
+    def beside(self, virtual_tokens: int) -> "Bench":
+        """The bench for adapters that take so many of the model's positions before a text."""
+        room = self.backbone.max_tokens - virtual_tokens
+        return self if self.max_tokens <= room else replace(self, max_tokens=room)
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ class Tuning:
         for at in range(0, len(people), self.at_once):
             some = people[at : at + self.at_once]
             places = [_place(roster, owner) for owner in some]
-            rows = own_rows(self.bench, some, self.items, self.pace.seed, [tuned.seen[place] for place in places])
+            rows = own_rows(self._read, some, self.items, self.pace.seed, [tuned.seen[place] for place in places])
             tuned = tuned.noted(places, rows.seen)
             fresh = [number for number, own in enumerate(rows.numbers()) if own]
             if fresh:
@@ -91,8 +91,13 @@ class Tuning:
                 adapters = self._replaced(adapters, kept, now)
         return replace(roster, adapters=adapters, tuned=tuned)
 
+    @property
+    def _read(self) -> Bench:
+        """The bench that rows are fitted to: virtual tokens take positions of their own."""
+        return self.bench.beside(self.injector.space.virtual_tokens)
+
     def _chunk(self, people: Sequence[Owner], saving: Saving | None, observe: Observe | None) -> Tuned:
-        rows = own_rows(self.bench, people, self.items, self.pace.seed)
+        rows = own_rows(self._read, people, self.items, self.pace.seed)
         params, fixed = self.begin(people, rows)
         return self._trained(people, rows, params, fixed, saving, observe)
 
