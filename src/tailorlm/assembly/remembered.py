@@ -2,8 +2,8 @@
 
 Many users' profiles are made in one call where that is possible (a language model writes them in batches); a user for
 whom that failed is not asked about again, and stops nobody else. What a
-profile took to make is known even where it was made before, so that no method pays for another. The file has no name:
-nothing of it outlives the process. Knows nothing of methods.
+profile took to make is known even where it was made before, so that no method pays for another; a method pays once for
+each, however often it asks. The file has no name: nothing of it outlives the process. Knows nothing of methods.
 """
 
 import hashlib
@@ -26,7 +26,10 @@ Key = tuple[str, str | None, bytes]
 
 
 class Remembered:
-    """A `Profiler`; `spared` adds up the seconds that profiles took which were made before they were asked for."""
+    """A `Profiler`; `spared` adds up the seconds that profiles took which were made before they were asked for.
+
+    `paid`: those that who asks now has paid for, and pays no more for; somebody else begins with an empty set.
+    """
 
     def __init__(self, profilers: Profilers, directory: Path | None = None) -> None:
         self._profilers = profilers
@@ -38,6 +41,7 @@ class Remembered:
         self._near: dict[str, User] = {}
         self._digests: dict[str, bytes] = {}
         self.spared = 0.0
+        self.paid: set[Key] = set()
 
     def meet(self, users: Sequence[User]) -> None:
         """These users' profiles are asked for next: they are made together, with the texts that came with them."""
@@ -62,7 +66,8 @@ class Remembered:
         key = self._key(asked, task)
         if key in self._places:
             start, seconds = self._places[key]
-            self.spared += seconds
+            self.spared += 0.0 if key in self.paid else seconds
+            self.paid.add(key)
             return self._read(start)
         if self._near.get(user_id) == asked and key not in self._failed:
             self._together(task)
@@ -70,6 +75,7 @@ class Remembered:
             self._make([asked], task)
         if key in self._failed:
             raise ProfileError(user_id, self._failed[key])
+        self.paid.add(key)
         return self._read(self._places[key][0])
 
     def _together(self, task: str | None) -> None:

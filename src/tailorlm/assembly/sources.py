@@ -108,7 +108,9 @@ class Sources:
         begins, people = None if before is None else start_of(before, self.tasks), self._group(wanted)
         source: AdapterSource = find("methods", wanted.adapter).Source(bench, wanted.settings, begins)
         ready = self.built.bench.profile
-        more = (lambda: ready.spared) if isinstance(ready, Remembered) else nothing
+        more = nothing
+        if isinstance(ready, Remembered):
+            ready.paid, more = set(), lambda: ready.spared
         try:
             with spending(self._costs(wanted), more):
                 source.prepare(people.train, folder, folder.exists(), people.held)

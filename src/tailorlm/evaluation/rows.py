@@ -26,9 +26,10 @@ ABOUT = b"tailorlm"
 class Row:
     """`output` is None where there is no answer, `score` (0..1) where there is none; `failure` then says why.
 
-    `seconds`: the row's share of its batch's generation. `enrol_seconds`: the user's share of making the adapters of
-    the users enrolled together. `context_tokens`: of what the context added, before the prompt was shortened to fit.
-    `adapter_bytes`: of the adapter that answered, `kept_bytes`: the same where it is this user's alone, else 0.
+    `seconds`: the row's share of its batch's generation. `enrol_seconds`: the user's share of making the adapters, and
+    the profiles that adapters or prompts need, of the users enrolled together. `context_tokens`: of what the context
+    added, before the prompt was shortened to fit. `adapter_bytes`: of the adapter that answered, `kept_bytes`: the
+    same where it is this user's alone, else 0.
     `peak_rss`, `peak_cuda`: bytes at most while this row's users were enrolled and asked.
     """
 

@@ -4,6 +4,7 @@ Knows nothing of sources or files. Source: design section 2 (a context only adds
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, TypeVar
@@ -67,7 +68,7 @@ class Desk:
     scope: str = "all"
 
     def timed(self, work: Callable[[], R]) -> tuple[R, Taken]:
-        """What `work` gives and took; profiles that it found made count as if it had made them."""
+        """What `work` gives and took; profiles that it found made count as if it made them, unless they are paid."""
         before = self.profile.spared
         found, taken = measured(work, self.bench.backbone.device)
         return found, replace(taken, seconds=taken.seconds + self.profile.spared - before)
@@ -87,6 +88,19 @@ class Desk:
     def told(self, user: User, task: str | None) -> str:
         """The user's profile in words."""
         return self.profile(user.id, user.history, task if self.scope == "task" else None).text
+
+    def telling(self, users: Mapping[str, User], queries: Sequence[Example]) -> Taken:
+        """What it takes to make what these queries' prompts show of profiles, beyond those that are paid.
+
+        What cannot be made is for the prompts to say.
+        """
+
+        def work() -> None:
+            for id, task in dict.fromkeys((query.user_id, query.task) for query in queries):
+                with suppress(Exception):
+                    self.told(users[id], task)
+
+        return self.timed(work)[1]
 
     def tokens(self, prompts: Sequence[Prompt]) -> list[int]:
         """Tokens of the contexts (N), before any prompt was shortened."""

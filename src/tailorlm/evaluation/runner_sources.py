@@ -5,7 +5,7 @@ asked, fails alone. Source: design section 2 (a personalisation is an adapter so
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -55,12 +55,13 @@ class Sourced:
             if self.keep is not None:
                 self.keep(chunk, [piece.found.roster for piece in pieces if piece.found is not None])
             self.desk.profile.meet(list(chunk.users.values()))
+            told = self.told(chunk)
             for cell in cells:
-                asked = chunk.of_task[cell.task]
+                asked, more = chunk.of_task[cell.task], told if self.shown[cell.method.name].profiles else Taken()
                 found = {
                     (row.user_id, row.example_id): row
                     for piece in pieces
-                    for row in self.piece_rows(prepared.source, chunk, cell, piece, asked)
+                    for row in self.piece_rows(prepared.source, chunk, cell, piece, asked, more)
                 }
                 yield cell, [found[query.user_id, query.id] for query in asked]
         finally:
@@ -71,22 +72,33 @@ class Sourced:
         tasks = sorted({query.task for query in chunk.queries if query.task is not None})
         desk, people = self.desk, wrong.users(chunk.users.values())
         desk.profile.meet([*people, *wrong.lenders(people)])
+        desk.profile.paid = set()  # by the methods before
 
         def enrol(users: Sequence[User]) -> Enrolled:
+            paid = set(desk.profile.paid)
             try:
                 roster, taken = desk.timed(lambda: wrong.enrol(source, users, tasks))
                 return Enrolled(frozenset(user.id for user in users), roster, taken)
             except BaseException:
+                desk.profile.paid = paid
                 if source.injector is not None:
                     source.injector.clear()  # what training had put into the model would answer for others
                 raise
 
         return divided(people, enrol)
 
+    def told(self, chunk: Chunk) -> Taken:
+        """A user's share of making the profiles that prompts show and no adapter was made from: it counts once."""
+        if not any(shown.profiles for shown in self.shown.values()):
+            return Taken()
+        taken = self.desk.telling(chunk.users, chunk.queries)
+        return replace(taken, seconds=taken.seconds / len(chunk.users))
+
     def piece_rows(
-        self, source: AdapterSource, chunk: Chunk, cell: Cell, piece: Tried[User, Enrolled], asked: Sequence[Example]
-    ) -> list[Row]:
-        """The rows of those queries whose users were enrolled together."""
+        self, source: AdapterSource, chunk: Chunk, cell: Cell, piece: Tried[User, Enrolled], asked: Sequence[Example],
+        told: Taken,
+    ) -> list[Row]:  # fmt: skip
+        """The rows of queries whose users were enrolled together; `told`: a user's share of the prompts' profiles."""
         users = {user.id for user in piece.items}
         queries = [query for query in asked if query.user_id in users]
         made = piece.found
@@ -99,8 +111,9 @@ class Sourced:
         rows = []
         for tried in divided(queries, answer):
             found, taken = tried.found or (self.desk.failed(tried.error, len(tried.items)), Taken())
-            peaks = {"peak_rss": max(made.taken.rss, taken.rss), "peak_cuda": max(made.taken.cuda, taken.cuda)}
-            both = {"enrol_seconds": made.taken.seconds / len(users), **peaks}
+            most = made.taken.beside(told).beside(taken)
+            both = {"enrol_seconds": made.taken.seconds / len(users) + told.seconds, "peak_rss": most.rss,
+                    "peak_cuda": most.cuda}  # fmt: skip
             scored = self.desk.scored(tried.items, found)
             rows += rows_of(chunk, cell, tried.items, [one | both for one in scored])
         return rows

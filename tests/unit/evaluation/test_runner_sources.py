@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from tailorlm.adapters.batch import Adapters
 from tailorlm.adapters.lora import LoraSpace
+from tailorlm.assembly import remembered
 from tailorlm.assembly.benches import load_base, make_bench
 from tailorlm.assembly.profilers import Known, make
 from tailorlm.assembly.recipes import BaseSettings, ProfileSettings
@@ -17,6 +19,7 @@ from tailorlm.assembly.sources import Prepared
 from tailorlm.assembly.store import UserStore, stored
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, Interaction, User
+from tailorlm.evaluation import measure
 from tailorlm.evaluation.plan import Cell, Chunk, Method, Plan
 from tailorlm.evaluation.rows import Row
 from tailorlm.evaluation.runner_controls import stand_ins
@@ -26,6 +29,7 @@ from tailorlm.methods.source import Bench, Roster
 from tailorlm.plugins import find
 from tailorlm.profiles.endpoint import BatchError, EndpointError
 from tailorlm.profiles.llm import Summariser
+from tailorlm.profiles.profile import Profile, Statement
 
 TASKS = ("movie_tagging", "headline")
 
@@ -188,6 +192,31 @@ def test_whose_summary_does_not_come_fails_alone_and_is_asked_about_once(desk: D
     assert {row.user_id for row in failed} == {"u1"} and len(failed) == 6 and len(rows) == 30
     assert {row.failure for row in failed} == {"user 'u1' has no profile: host: HTTP 500"}
     assert len(asked_about) == 5  # each user once, for the adapter and all contexts
+
+
+def test_a_profile_counts_once_a_user_whatever_needs_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second each to make; four queries a user, two tasks, in batches of one way or another."""
+    clock = [0.0]
+    monkeypatch.setattr(remembered, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+
+    def profiles(users: Sequence[User], task: str | None) -> list[Profile]:
+        clock[0] += len(users)
+        return [Profile(user.id, task, (Statement("all", f"is {user.id}"),), "t") for user in users]
+
+    monkeypatch.setattr(measure, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    profile = Remembered(profiles)
+    store = stored([(user, tuple(replace(q, id=f"{q.id}{n}") for q in queries for n in range(4)))
+                    for user, queries in people()])  # fmt: skip
+    told = replace(desk, profile=profile, bench=replace(desk.bench, profile=profile))
+    contexts = ("none", "profile_only", "pag")
+    base = asked(told, way(told, Own(told.bench), contexts), store)
+    p2p = asked(told, way(told, Told(told.bench), contexts), store)
+    assert clock[0] == 5  # made once
+    wanted = {"none": 0, "profile_only": 1, "pag": 1}
+    assert {(row.method, row.enrol_seconds) for row in base} == {*wanted.items()}
+    assert {(row.method, row.enrol_seconds) for row in p2p} == {(name, 1) for name in contexts}
+    for row in (*base, *p2p):
+        assert row.seconds is not None and row.seconds < 0.5  # no part of making it
 
 
 def test_a_query_that_cannot_be_asked_or_scored_fails_alone(desk: Desk) -> None:
