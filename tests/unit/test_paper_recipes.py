@@ -127,6 +127,36 @@ def test_all_rows_of_tables_2_and_13_are_in_one_run_each_trained_on_its_own_peop
         assert (made.start.adapter, made.start.train) == ("text_to_lora", "../text_to_lora.jsonl")
 
 
+YES, NO = True, False
+TABLE_2 = {
+    "np": (NO, YES), "rag": (NO, YES), "pag": (NO, YES), "rag_pag": (NO, YES), "per_pcs": (YES, YES),
+    "prime": (YES, YES), "oppu": (NO, YES), "prisp": (NO, NO),
+}  # fmt: skip
+"""PRISP, table 2: shared parameters, requires task data."""
+
+
+def test_what_each_row_needs_is_what_table_2_says():
+    rows = sources()
+    found = {name: needs(rows[name]) for name in TABLE_2}
+    assert {name: (own.other_users, own.task_data) for name, own in found.items()} == TABLE_2
+    assert {name for name, own in found.items() if own.user_training} == {"oppu", "prime", "prisp"}
+    for context in CONTEXTS:
+        for name in ("oppu", "per_pcs", "prime", "prisp"):
+            assert needs(rows[name + context]) == found[name]
+
+
+def test_what_rows_need_that_have_or_lack_task_data():
+    rows = sources("show=table_9")
+    for name in ("oppu_no_task_data", "rag_pag_no_task_data", "prisp"):
+        assert not needs(rows[name]).task_data
+    assert needs(rows["prisp_50"]).task_data and not needs(rows["prisp_50"]).other_users
+    lent = sources("show=figure_5")
+    assert needs(lent["prisp_sharer"]) == Needs(task_data=True, other_users=True, user_training=True)
+    recipe = resolved("p2p")
+    for row in recipe.eval.methods:
+        assert not needs(wanted(recipe, row)).other_users
+
+
 def test_with_all_data_sharers_rows_are_task_data_of_those_who_borrow_nothing():
     rows = sources("amount=full")
     assert resolved("prisp", "amount=full").data.train == "all_rows.jsonl"

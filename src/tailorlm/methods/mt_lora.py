@@ -29,7 +29,7 @@ from tailorlm.training.passes import steps
 from tailorlm.training.samplers import Collated
 from tailorlm.training.settings import TrainSettings
 
-NEEDS = Needs(task_data=True, other_users=True, user_training=False)
+NEEDS = Needs(task_data=True, other_users=False, user_training=False)
 
 
 @dataclass(frozen=True, kw_only=True)

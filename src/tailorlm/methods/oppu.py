@@ -30,7 +30,8 @@ from tailorlm.methods.tuned import Tuned
 from tailorlm.methods.tuning import Raw, Tuning
 from tailorlm.training.many import ManySettings, Observe
 
-NEEDS = Needs(task_data=True, other_users=False, user_training=True)
+NEEDS = Needs(task_data=False, other_users=False, user_training=True)
+"""Of its own: what it begins at (a task LoRA) has needs besides."""
 START = "start/"
 """Before the names of what an owner begins at, where it is not everybody's: it is kept with the owner."""
 

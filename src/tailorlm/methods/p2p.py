@@ -36,7 +36,7 @@ from tailorlm.training.loop import Evaluate
 from tailorlm.training.loop import train as run
 from tailorlm.training.settings import TrainSettings
 
-NEEDS = Needs(task_data=True, other_users=True, user_training=False)
+NEEDS = Needs(task_data=True, other_users=False, user_training=False)
 AT_ONCE = 512
 """Profiles that one pass of the network takes where adapters are made for users."""
 

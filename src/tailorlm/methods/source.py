@@ -37,7 +37,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a method must be given; reports print it."""
+    """What a method must be given; reports print it (PRISP's table 2).
+
+    `task_data`: items of the task that are not the user's own. `other_users`: parameters that are another user's own (a
+    sharer's LoRA); one LoRA or network of everybody's task data is none. `user_training`: steps for each user.
+    """
 
     task_data: bool
     other_users: bool
