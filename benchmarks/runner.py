@@ -162,7 +162,7 @@ def measure(folder: Path, users: int, contexts: Sequence[str]) -> tuple[dict[str
     ways: list[Any] = [floors, *(way(desk, context) for context in contexts)]
     made = {"floors": len(floors.methods) * users, **{context: users for context in contexts}}
     plan = Plan(folder / "rows", people.splits, ways, recipe.eval.users_at_once)
-    runner.begin(plan.folder, False)
+    runner.begin(plan.folder)
     for name, one in zip(made, ways, strict=True):
         alone = Plan(plan.folder, plan.splits, [one], plan.users_at_once)
         timed(name, lambda alone=alone: runner.run(alone, desk.reason, lambda method, rows: None))

@@ -16,8 +16,8 @@ from tailorlm.commands import faults, quiet
 from tailorlm.commands.result import FAILED, show
 
 from tailorlm.commands.options import (  # isort: skip
-    CODES, AsJson, Base, Checkpoint, Data, Device, Dtype, Limit, OnError, Overwrite, Recipe, Resume, Run, Set, Split,
-    Stop, Strength, Task, example, version,
+    CODES, Anew, AsJson, Base, Checkpoint, Data, Device, Dtype, Limit, OnError, Overwrite, Recipe, Resume, Run, Set,
+    Split, Stop, Strength, Task, example, version,
 )  # fmt: skip
 
 ClickException: Any = typer.BadParameter.__mro__[2]  # Typer has it from click, or its own copy of it, by version
@@ -69,12 +69,12 @@ def train(
 @app.command(epilog=example("tailor eval recipes/movie_tagging.toml --data ../shared/data --limit 100"))
 def eval(
     recipe: Recipe, set: Set = None, data: Data = None, out: Run = None, resume: Resume = False, limit: Limit = 0,
-    as_json: AsJson = False,
+    overwrite: Anew = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Compare methods and contexts on unseen users; trains first."""
     from tailorlm.commands.evaluate import run
 
-    raise typer.Exit(show(run(recipe, set or [], data, out, resume, limit), as_json))
+    raise typer.Exit(show(run(recipe, set or [], data, out, resume, limit, overwrite), as_json))
 
 
 @app.command(

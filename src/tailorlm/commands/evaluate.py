@@ -28,7 +28,7 @@ from tailorlm.commands.quiet import no_bars_of_loading
 from tailorlm.commands.result import FAILED, OK, Result, counted, tell
 from tailorlm.commands.training import out_of, said
 from tailorlm.data.records import User
-from tailorlm.evaluation import runner, runner_norms
+from tailorlm.evaluation import runner, runner_judge, runner_norms
 from tailorlm.evaluation.floors import common_answers
 from tailorlm.evaluation.plan import Plan
 from tailorlm.evaluation.report import table_lines, write_report
@@ -58,20 +58,30 @@ class Work:
 
 
 def run(
-    recipe: Path, overrides: Sequence[str], data: Path | None, out: Path | None, resume: bool, limit: int = 0
-) -> Result:
-    """The table of the run in `out`; rows/, results.json, answers.jsonl and report.html beside it."""
+    recipe: Path, overrides: Sequence[str], data: Path | None, out: Path | None, resume: bool, limit: int = 0,
+    overwrite: bool = False,
+) -> Result:  # fmt: skip
+    """The table of the run in `out`; rows/, results.json, answers.jsonl and report.html beside it.
+
+    Rows that are there are kept with `resume`, deleted with `overwrite`, once all that can be wrong has been looked at.
+    ValueError where they are there and neither was said, or both were.
+    """
+    if resume and overwrite:
+        raise ValueError("--resume keeps the rows that are there, --overwrite deletes them: expected one of the two")
     settings = read(recipe, overrides, data)
     if limit:
         settings = replace(settings, eval=replace(settings.eval, limit=limit))
     check_rows(settings)
     folder = new_folder(out_of(recipe, out))
     runs.check_run(folder, settings)
+    if not (resume or overwrite):
+        runner.check_free(folder / ROWS)
     no_bars_of_loading()
     check_trackers(settings)
     with starting(folder):
         work = prepared(settings, folder, resume)
-        judge = judging.ready(settings.eval.judge, work.desk, work.plan, folder, resume)
+        judging.check(settings.eval.judge, work.plan)
+        judge = opened(work, resume)
     answer(work, judge)
     found = read_rows(work.plan)
     result = summed_up(work, found)
@@ -88,7 +98,7 @@ def run(
 
 
 def prepared(recipe: Recipe, folder: Path, resume: bool) -> Work:
-    """Users on disk, the model, and the plan; nothing is trained yet."""
+    """Users on disk, the model, and the plan; nothing is trained or written yet."""
     users = population(recipe, folder)
     for split, store in users.splits.items():
         if len(store) < 2 and not recipe.eval.limit:
@@ -101,11 +111,6 @@ def prepared(recipe: Recipe, folder: Path, resume: bool) -> Work:
     profile = built.bench.profile
     assert isinstance(profile, Remembered)
     profile.tell(texts(users))
-    runs.open_run(folder, recipe)
-    splitting.keep(users.split, folder)
-    runner.begin(folder / ROWS, resume)
-    if not resume:
-        runner_norms.clear(folder)
     tasks = sorted({task for store in users.splits.values() for task in store.asked}, key=str)
     sources = Sources(built, folder, [task for task in tasks if task is not None], resume, users.groups)
     desk = Desk(
@@ -120,6 +125,20 @@ def prepared(recipe: Recipe, folder: Path, resume: bool) -> Work:
     todo = ways(recipe, desk, sources, common_answers(users.train), tasks)
     plan = Plan(folder / ROWS, users.splits, todo, recipe.eval.users_at_once)
     return Work(recipe, folder, users, desk, sources, plan)
+
+
+def opened(work: Work, resume: bool) -> Judging | None:
+    """The run's folder, ready for rows, and the judge if there is one; without `resume` what earlier rows left goes."""
+    recipe, folder = work.recipe, work.folder
+    runs.open_run(folder, recipe)
+    splitting.keep(work.population.split, folder)
+    judge = judging.ready(recipe.eval.judge, work.desk, folder)
+    if not resume:
+        for one in (ROWS, runner_judge.FOLDER):
+            runner.clear(folder / one)
+        runner_norms.clear(folder)
+    runner.begin(folder / ROWS)
+    return judge
 
 
 def texts(users: Population) -> dict[str, str]:
@@ -155,6 +174,7 @@ def summed_up(work: Work, found: Mapping[str, Mapping[str, Found]]) -> dict[str,
     used = {row.name: wanted(recipe, row, seeds(recipe)[0]) for row in compared(recipe.eval)}
     once = {name: work.sources.seconds(source) for name, source in used.items()}
     made = results(work.plan, found, once, recipe.eval.resamples, recipe.seed)
+    made["timing"]["sharers"] = {name: work.sources.sharing(source) for name, source in used.items()}
     made["users"]["train"] = len(train) + len(work.population.held)
     groups = {path: len(one.train) + len(one.held) for path, one in work.population.groups.items()}
     return {

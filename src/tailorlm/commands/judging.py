@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tailorlm.assembly.judging import JudgeSettings
 from tailorlm.commands.result import counted, tell
-from tailorlm.evaluation import runner, runner_judge
+from tailorlm.evaluation import runner_judge
 from tailorlm.evaluation.plan import Plan
 from tailorlm.evaluation.runner_desk import Desk
 from tailorlm.evaluation.runner_judge import Judging
@@ -21,16 +21,16 @@ from tailorlm.evaluation.runner_progress import progress
 HOW = "--resume --set eval.judge.endpoint.url=... --set eval.judge.endpoint.model=... judges these answers"
 
 
-def ready(settings: JudgeSettings | None, desk: Desk, plan: Plan, folder: Path, resume: bool) -> Judging | None:
-    """The judge; None where the recipe has none, or names no endpoint, which is said.
+def check(settings: JudgeSettings | None, plan: Plan) -> None:
+    """ValueError for a task, a split or a row that is not there."""
+    if settings is not None:
+        runner_judge.check(settings, plan)
 
-    ValueError for a task, a split or a row that is not there. Without `resume` earlier judgements go, as rows do.
-    """
+
+def ready(settings: JudgeSettings | None, desk: Desk, folder: Path) -> Judging | None:
+    """The judge; None where the recipe has none, or names no endpoint, which is said."""
     if settings is None:
         return None
-    runner_judge.check(settings, plan)
-    if not resume:
-        runner.clear(folder / runner_judge.FOLDER)
     found = runner_judge.judging(settings, desk, folder)
     if found is None:
         tell(f"eval.judge has no endpoint: nothing is judged; {HOW}")

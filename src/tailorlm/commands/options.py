@@ -23,6 +23,7 @@ Split = Annotated[str | None, typer.Option(help="Which split of a folder with se
 Stop = Annotated[OnError, typer.Option(help="A malformed line: stop at it, or leave it out and count it.")]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Change a setting: table.key=value. May be repeated.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out where it is there.")]
+Anew = Annotated[bool, typer.Option("--overwrite", help="Delete the rows of an earlier evaluation, and begin anew.")]
 Data = Annotated[Path | None, typer.Option(help="Where the data are: the recipe's data.root.")]
 Run = Annotated[Path | None, typer.Option("--out", help="The run's folder; runs/ and the recipe's name by default.")]
 Resume = Annotated[bool, typer.Option(help="Go on with a run that was stopped.")]

@@ -13,8 +13,8 @@ from tailorlm.assembly.runs import changed, write_json
 from tailorlm.evaluation.plan import Cell, Chunk, Plan, Way
 from tailorlm.evaluation.rows import Row, digest, failures, make_private, read_about, write_part
 
-STATE = ".plan.json"
-"""Hidden, so that readers of a folder of Parquet files pass it over."""
+PARTS, STATE = "part-*.parquet", ".plan.json"
+"""The state is hidden, so that readers of a folder of Parquet files pass it over."""
 Reason = Callable[[BaseException], str]
 """An exception in one line, without users' text."""
 Show = Callable[[str, int], None]
@@ -25,25 +25,30 @@ class OtherRows(ValueError):
     """The folder holds rows of another evaluation."""
 
 
-def begin(folder: Path, resume: bool) -> None:
-    """Make the folder of rows ready: empty, or with what is done there.
-
-    Without `resume` the rows of a finished evaluation are deleted. OtherRows where one was stopped.
-    """
+def check_free(folder: Path) -> None:
+    """OtherRows where the folder has rows of an evaluation, which nobody said are to be kept or deleted."""
     state = folder / STATE
-    if state.exists() and not resume:
-        if not json.loads(state.read_text(encoding="utf-8"))["finished"]:
-            raise OtherRows(
-                f"{folder} has an evaluation that was stopped: --resume goes on with it, or delete the folder"
-            )
-        clear(folder)
+    if not state.exists() or not any(folder.rglob(PARTS)):
+        return
+    if json.loads(state.read_text(encoding="utf-8"))["finished"]:
+        raise OtherRows(
+            f"{folder} has the rows of an evaluation: --resume keeps them and makes what is missing, --overwrite "
+            "deletes them and begins anew; or choose another --out"
+        )
+    raise OtherRows(
+        f"{folder} has an evaluation that was stopped: --resume goes on with it, --overwrite deletes it and begins anew"
+    )
+
+
+def begin(folder: Path) -> None:
+    """Make the folder of rows ready, with what is done there."""
     make_private(folder)
-    write_json(state, {"finished": False})
+    write_json(folder / STATE, {"finished": False})
 
 
 def clear(folder: Path) -> None:
     """Delete an evaluation's parts, and the folders that are empty then."""
-    for part in folder.rglob("part-*.parquet"):
+    for part in folder.rglob(PARTS):
         part.unlink()
     for inner in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
         if not any(inner.iterdir()):

@@ -62,7 +62,7 @@ def test_answers_are_judged_later_and_anew_when_they_are_made_anew(
     CliRunner().invoke(cli.app, words(tiny_recipe, trained, *endpoint(server), "--resume"))
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps  # no answer is made again
     assert server.prompts and len(list((trained / "judged").rglob("*.parquet"))) == 2
-    CliRunner().invoke(cli.app, words(tiny_recipe, trained, "--set", "eval.judge.tasks=[]"))
+    CliRunner().invoke(cli.app, words(tiny_recipe, trained, "--set", "eval.judge.tasks=[]", "--overwrite"))
     assert not list((trained / "judged").rglob("*.parquet"))  # they were of the rows that are gone
 
 

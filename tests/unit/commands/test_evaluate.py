@@ -46,8 +46,8 @@ def trained(tiny_run: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_run, tmp_path / "run"))
 
 
-def go(recipe: Path, out: Path, *changes: str, resume: bool = False, limit: int = 0) -> Any:
-    return evaluate.run(recipe, changes, None, out, resume, limit)
+def go(recipe: Path, out: Path, *changes: str, resume: bool = False, limit: int = 0, overwrite: bool = False) -> Any:
+    return evaluate.run(recipe, changes, None, out, resume, limit, overwrite)
 
 
 def rows(out: Path) -> list[dict[str, Any]]:
@@ -133,7 +133,7 @@ def test_several_seeds_are_several_trainings(tiny_recipe: Path, trained: Path) -
 
 def test_the_recipes_order_changes_no_row(tiny_recipe: Path, trained: Path) -> None:
     def found(*names: str) -> list[dict[str, Any]]:
-        go(tiny_recipe, trained, f"eval.rows={json.dumps(names)}")
+        go(tiny_recipe, trained, f"eval.rows={json.dumps(names)}", overwrite=True)
         return rows(trained)
 
     assert found("base", "oppu", "p2p") == found("p2p", "oppu", "base")
@@ -148,3 +148,40 @@ def test_wrong_recipes_are_said_before_anything_is_made(tiny_recipe: Path, tmp_p
         with pytest.raises(ValueError, match=said):
             go(tiny_recipe, tmp_path / "run", change)
     assert not (tmp_path / "run").exists()
+
+
+def everything(out: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+def test_a_finished_evaluation_is_deleted_by_overwrite_alone(tiny_recipe: Path, trained: Path) -> None:
+    few = 'eval.rows=["base"]'
+    go(tiny_recipe, trained, few, "eval.users_at_once=2")
+    before = everything(trained)
+    with pytest.raises(ValueError, match="has the rows of an evaluation: --resume keeps them .* --overwrite deletes"):
+        go(tiny_recipe, trained, few)
+    with pytest.raises(ValueError, match="expected one of the two"):
+        go(tiny_recipe, trained, few, resume=True, overwrite=True)
+    assert everything(trained) == before
+    assert len(list((trained / "rows" / "dev").rglob("part-00001.parquet"))) == 8  # two chunks of each cell
+    words = ["eval", str(tiny_recipe), "--out", str(trained), "--set", few, "--overwrite"]
+    assert CliRunner().invoke(cli.app, words).exit_code == 0
+    assert not list((trained / "rows").rglob("part-00001.parquet")) and len(rows(trained)) == 4 * 6
+
+
+def test_a_wrong_recipe_changes_nothing_of_a_finished_evaluation(tiny_recipe: Path, trained: Path) -> None:
+    few = 'eval.rows=["base", "rag"]'
+    go(tiny_recipe, trained, few)
+    before = everything(trained)
+    for change, said in (
+        ('eval.judge.rows=["bse"]', "eval.judge.rows has 'bse'; did you mean base"),
+        ('eval.judge.tasks=["headlines"]', "eval.judge.tasks has 'headlines'"),
+        ('eval.judge.splits=["random"]', "eval.judge.splits has 'random'"),
+        ('eval.rows=["bse"]', "did you mean base"),
+        ("contexts.rag.kk=3", "kk"),
+        ("seed=9", "another recipe"),
+    ):
+        for kept in (True, False):
+            with pytest.raises(ValueError, match=said):
+                go(tiny_recipe, trained, few, change, resume=kept, overwrite=not kept)
+    assert everything(trained) == before

@@ -56,7 +56,9 @@ def plan(folder: Path, *ways: Echo, users_at_once: int = 3, **splits: UserStore)
 
 def go(one: Plan, resume: bool = False) -> list[tuple[str, int]]:
     shown: list[tuple[str, int]] = []
-    runner.begin(one.folder, resume)
+    if not resume:
+        runner.check_free(one.folder)
+    runner.begin(one.folder)
     runner.run(one, lambda error: f"failed with {type(error).__name__}", lambda name, rows: shown.append((name, rows)))
     return shown
 
@@ -107,7 +109,11 @@ def test_a_killed_evaluation_goes_on_to_the_same_rows(tmp_path: Path) -> None:
     assert rows(again) == rows(whole)
     assert again.ways[0].parts == 0  # nothing that was done was done again
     assert {part: part.stat().st_mtime_ns for part in done} == before
-    go(again)  # finished: without --resume it begins anew
+    with pytest.raises(runner.OtherRows, match="has the rows of an evaluation: --resume keeps them .* --overwrite"):
+        go(again)
+    assert rows(again) == rows(whole)
+    runner.clear(again.folder)
+    go(again)  # of no rows nobody needs to say what becomes of them
     assert again.ways[0].parts == 6 and rows(again) == rows(whole)
 
 

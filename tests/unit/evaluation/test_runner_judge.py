@@ -63,7 +63,7 @@ def plan(folder: Path, *ways: Said, users: int = 4, tasks: Sequence[str] = TASKS
         for n in range(users)
     ]
     made = Plan(folder / "rows", {"dev": stored(pairs)}, ways, 3)
-    runner.begin(made.folder, True)
+    runner.begin(made.folder)
     runner.run(made, lambda error: type(error).__name__, lambda name, rows: None)
     return made
 
