@@ -19,6 +19,7 @@ from tailorlm.adapters.lora import LoraSpace
 from tailorlm.adapters.stack import stack, stacked
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, User
+from tailorlm.methods import made_for
 from tailorlm.methods.gradient_norms import Looking
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.own_items import ItemSettings, OwnRows
@@ -123,7 +124,10 @@ class Source:
         return self.tuning().more(roster, owners(users, tasks, self.settings.items.scope), observe)
 
     def restored(self, users: Sequence[User], tuned: Tuned, tasks: Sequence[str] = ()) -> Roster:
-        """The roster of what was kept of `users`, in their order."""
+        """The roster of what was kept of `users`, each one's own, whatever their order.
+
+        ValueError for other users or tasks, and where it was kept with another base, adapter or start.
+        """
         return self.tuning().roster(owners(users, tasks, self.settings.items.scope), tuned)
 
     def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]:
@@ -139,7 +143,7 @@ class Source:
         )  # fmt: skip
         return Tuning(
             self.bench, self.injector, self._begin, self.effective, settings.items, pace, settings.train,
-            settings.users_at_once, settings.dropout,
+            self._about(), settings.users_at_once, settings.dropout,
         )  # fmt: skip
 
     def effective(self, params: Raw, fixed: Raw) -> Adapters:
@@ -147,6 +151,14 @@ class Source:
         own = self.peft.effective(self.own, params)
         under = self._under(fixed)
         return own if under is None else stacked(under, own)
+
+    def _about(self) -> dict[str, str]:
+        """What users' parameters mean anything with."""
+        lora = isinstance(self.own, LoraSpace)
+        own = made_for.said(self.own, self.settings.lora.scaling) if lora else repr(self.peft.settings())
+        return {
+            "base": made_for.base(self.bench.backbone), "adapter": own, "start": made_for.beneath(self.start),
+        }  # fmt: skip
 
     def _begin(self, people: Sequence[Owner], rows: OwnRows) -> tuple[Raw, Raw]:
         fresh = self.peft.fresh(self.bench.backbone, len(people), self.settings.seed)

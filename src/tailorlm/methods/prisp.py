@@ -16,13 +16,13 @@ from torch import Tensor
 
 from tailorlm.adapters.batch import Adapters
 from tailorlm.adapters.lora import LoraSpace
-from tailorlm.adapters.space import AdapterSpace
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, User
-from tailorlm.methods import bridge
+from tailorlm.methods import bridge, made_for
 from tailorlm.methods.further import TaskSettings, trained_further
 from tailorlm.methods.gradient_norms import Looking
 from tailorlm.methods.lora import LoraSettings
+from tailorlm.methods.made_for import said
 from tailorlm.methods.own_items import ItemSettings, OwnRows
 from tailorlm.methods.own_plan import STAGE_2_BATCHES, STAGE_2_RATES, Pace
 from tailorlm.methods.owners import Owner, owners
@@ -139,7 +139,10 @@ class Source:
         return self.tuning().more(roster, owners(users, tasks, self.settings.items.scope), observe)
 
     def restored(self, users: Sequence[User], tuned: Tuned, tasks: Sequence[str] = ()) -> Roster:
-        """The roster of what was kept of `users`, in their order."""
+        """The roster of what was kept of `users`, each one's own, whatever their order.
+
+        ValueError for other users or tasks, and where it was kept with another base, adapter or start.
+        """
         return self.tuning().roster(owners(users, tasks, self.settings.items.scope), tuned)
 
     def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]:
@@ -156,8 +159,17 @@ class Source:
         effective = partial(bridge.effective, self.space, settings.lora.scaling)
         return Tuning(
             self.bench, self.injector, self._begin, effective, settings.items, pace, settings.train,
-            settings.users_at_once, settings.dropout,
+            self._about(), settings.users_at_once, settings.dropout,
         )  # fmt: skip
+
+    def _about(self) -> dict[str, str]:
+        """What users' parameters mean anything with; a start that is made here follows from the others."""
+        settings, anchor = self.settings, self.settings.begin == "anchor"
+        return {
+            "base": made_for.base(self.bench.backbone), "train_parts": settings.train_parts, "begin": settings.begin,
+            "adapter": said(self.anchor_space, settings.lora.scaling),
+            "start": made_for.beneath(self.start if anchor else None),
+        }  # fmt: skip
 
     def _begin(self, people: Sequence[Owner], rows: OwnRows) -> tuple[Raw, Raw]:
         settings = self.settings
@@ -167,7 +179,7 @@ class Source:
     def _fitting(self, anchor: Adapters) -> Adapters:
         """The anchors. ValueError where they have other places or another rank than the settings'."""
         if anchor.space != self.anchor_space:
-            raise ValueError(f"the anchor is {_said(anchor.space)}; the settings' lora is {_said(self.anchor_space)}")
+            raise ValueError(f"the anchor is {said(anchor.space)}; the settings' lora is {said(self.anchor_space)}")
         return anchor.detach().to(self.bench.backbone.device)
 
     def _aligned(self, rows: OwnRows) -> Adapters:
@@ -182,9 +194,3 @@ class Source:
         generator = torch.Generator().manual_seed(self.settings.seed)
         fresh = {name: t[None] for name, t in self.anchor_space.start(generator).items()}
         return shared_start(Adapters(self.anchor_space, fresh))
-
-
-def _said(space: AdapterSpace) -> str:
-    """A space in words."""
-    rank = f" of rank {space.rank}" if isinstance(space, LoraSpace) else ""
-    return f"{space.kind}{rank} at {sorted({site.module for site in space.sites})} ({len(space.sites)} layers)"

@@ -15,6 +15,7 @@ from tailorlm.adapters.batch import Adapters
 from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.loss import row_losses
 from tailorlm.backbone.rows import Row, collate
+from tailorlm.methods import made_for
 from tailorlm.methods.masks import Masked, masked
 from tailorlm.methods.own_items import ItemSettings, OwnRows, own_rows
 from tailorlm.methods.own_plan import Pace, own_plan
@@ -35,6 +36,8 @@ Effective = Callable[[Raw, Raw], Adapters]
 class Tuning:
     """How a method trains its users; `at_once` of them are in memory with their gradients and moments.
 
+    `about`: what users' parameters are made for; stored ones go on with nothing else.
+
     `dropout`: the chance that an input feature of a LoRA is dropped in training, by each row's own stream.
     """
 
@@ -45,6 +48,7 @@ class Tuning:
     items: ItemSettings
     pace: Pace
     train: ManySettings
+    about: Mapping[str, str]
     at_once: int = 64
     dropout: float = 0.0
 
@@ -61,10 +65,12 @@ class Tuning:
         return self.roster(people, tuned)
 
     def roster(self, people: Sequence[Owner], tuned: Tuned) -> Roster:
-        """Owners (U) with what was kept of them, in order. ValueError for another number."""
-        if len(people) != len(tuned):
-            raise ValueError(f"{len(tuned)} owners were kept, {len(people)} are named")
-        tuned = tuned.to(self.bench.backbone.device)
+        """Owners (U) with what was kept of them, in whatever order it was kept.
+
+        ValueError for other owners than those, and where it was kept for another base, other settings or another start.
+        """
+        made_for.check(tuned.about, self.about)
+        tuned = tuned[_places(tuned, people)].to(self.bench.backbone.device)
         with torch.no_grad():
             adapters = self.effective(tuned.params, tuned.fixed).detach()
         return Roster(adapters, {owner.place: number for number, owner in enumerate(people)}, tuned=tuned)
@@ -72,11 +78,12 @@ class Tuning:
     def more(self, roster: Roster, people: Sequence[Owner], observe: Observe | None = None) -> Roster:
         """Train those of `people` who have new items on those alone; everybody else keeps every bit.
 
-        ValueError for a roster without what was kept, or an owner whom it lacks.
+        ValueError for a roster without what was kept, or made for something else, or an owner whom it lacks.
         """
         tuned, adapters = roster.tuned, roster.adapters
         if tuned is None or adapters is None:
             raise ValueError("this roster holds nothing to go on from: enrol the users with this method first")
+        made_for.check(tuned.about, self.about)
         for at in range(0, len(people), self.at_once):
             some = people[at : at + self.at_once]
             places = [_place(roster, owner) for owner in some]
@@ -112,7 +119,7 @@ class Tuning:
             found = train_many(loss, params, plan, self.train, tokens=lengths, observe=observe, saving=saving)
         finally:
             injector.clear()
-        return Tuned(found.params, fixed, rows.seen)
+        return Tuned(found.params, fixed, rows.seen, tuple(owner.place for owner in people), self.about)
 
     def _replaced(self, adapters: Adapters, places: Sequence[int], now: Tuned) -> Adapters:
         with torch.no_grad():
@@ -144,6 +151,20 @@ def _rows(tensor: Tensor, users: Tensor) -> Tensor:
 
 def _saving(directory: Path | None, at: int) -> Saving | None:
     return None if directory is None else Saving(directory / f"users-{at:06d}.pt")
+
+
+def _places(tuned: Tuned, people: Sequence[Owner]) -> list[int]:
+    """Where each of `people` is in `tuned`. ValueError unless they are its owners."""
+    kept = {place: number for number, place in enumerate(tuned.owners)}
+    named = {owner.place: owner.id for owner in people}
+    new = [id for place, id in named.items() if place not in kept]
+    left = ["/".join(filter(None, place)) for place in kept if place not in named]
+    if new or left or len(people) != len(kept):
+        raise ValueError(
+            f"{len(kept)} owners were kept, {len(people)} are named, {len(named)} of them different; "
+            f"not kept: {', '.join(new[:4]) or 'none'}; kept and not named: {', '.join(left[:4]) or 'none'}"
+        )
+    return [kept[owner.place] for owner in people]
 
 
 def _place(roster: Roster, owner: Owner) -> int:

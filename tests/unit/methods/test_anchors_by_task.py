@@ -148,6 +148,11 @@ def test_going_on_trains_the_user_and_task_with_new_items_and_nobody_else(bench,
     again = make(bench, anchors).restored(few, Tuned.load(tmp_path / "kept" / "users.pt"), TASKS)
     assert again.place == before.place and close(again.adapters, before.adapters, atol=0)
     assert close(made.more(again, [grown], TASKS).adapters, after.adapters, atol=0)
+    turned = made.restored(few[::-1], before.tuned, TASKS[::-1])
+    assert turned.place != before.place
+    assert all(close(at(turned, *place), at(before, *place), atol=0) for place in before.place)
+    with pytest.raises(ValueError, match=f"not kept: none; kept and not named: {few[0].id}/{TASKS[1]}"):
+        made.restored(few, before.tuned, TASKS[:1])
 
 
 @pytest.mark.parametrize("make", [tuned, over])
@@ -178,10 +183,15 @@ def test_oppu_stands_on_the_owners_own_start_and_leaves_it_as_it_is(bench, few, 
         for name, tensor in under.items():
             assert torch.equal(both[name].narrow(2 if name.endswith(".A") else 3, 0, LORA.rank), tensor)
     plain = oppu.Source(bench, made.settings)
-    with pytest.raises(ValueError, match="trained over a start of each one's own, and this source has one for all"):
+    with pytest.raises(ValueError, match="another start: expected a start of each one's own, found none"):
         plain.restored(few, roster.tuned, TASKS)
+    alone = plain.enrol(few, TASKS).tuned
+    with pytest.raises(ValueError, match="another start: expected none, found a start of each one's own"):
+        made.restored(few, alone, TASKS)
+    with pytest.raises(ValueError, match="trained over a start of each one's own, and this source has one for all"):
+        plain.effective(roster.tuned.params, roster.tuned.fixed)
     with pytest.raises(ValueError, match="trained over one for all, or none, and this source has a start of each"):
-        made.restored(few, plain.enrol(few, TASKS).tuned, TASKS)
+        made.effective(alone.params, alone.fixed)
 
 
 def test_one_task_is_one_start_for_all_and_several_need_an_adapter_a_task(bench, few, by_task):
