@@ -4,6 +4,7 @@ import re
 import runpy
 import shlex
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,10 @@ from tailorlm.data.records import Example, Interaction, User
 from tailorlm.data.splits import Split
 from tailorlm.data.splits import load as load_split
 from tailorlm.methods import per_pcs, prime
+from tailorlm.methods.own_items import ItemSettings
 from tailorlm.methods.own_plan import STAGE_2_BATCHES, STAGE_2_RATES
 from tailorlm.methods.source import Needs
+from tailorlm.profiles.templates import prompt
 from tailorlm.tasks import lamp_2m
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +91,44 @@ def test_prisp_s_numbers_are_table_7_s(task):
     assert method(recipe, "oppu").items == method(recipe, "prisp").items
     lent = method(recipe, "one_sharer")
     assert (lent.sharers, lent.nearest) == (method(recipe, "prime").sharers, method(recipe, "prime").nearest)
+
+
+def test_profiles_are_asked_for_as_each_paper_does_task_by_task():
+    template = resolved("prisp").profile.template
+    assert set(template.instructions) == set(PRISP_TASKS)  # table 15; LongLaMP has the default
+    asked = {task: prompt(template, "u", [Interaction("in", "out", 0.0, task)]) for task in PRISP_TASKS}
+    assert len(set(asked.values())) == 6 and all("<answered>out</answered>" in one for one in asked.values())
+    assert "most popular tag: <tag>" in asked["lamp_2m"]
+    assert "most common positive score: <score>, most common negative score: <score>" in asked["lamp_3"]
+    template = resolved("p2p").profile.template
+    assert set(template.descriptions) == set(runpy.run_path(str(PAPER / "tiny" / "make.py"))["MAKERS"])
+    for task, words in template.descriptions.items():
+        said = prompt(template, "u", [Interaction("in", "out", 0.0, task)], task)
+        assert words in said and "{" not in said and "- topics" not in said
+    for paper in RECIPES:  # whole replies, as the papers take them
+        template = resolved(paper).profile.template
+        assert template.headings == template.sensitive == () and "{headings}" not in template.instruction
+
+
+def test_prisp_trains_all_lora_with_dropout_and_on_both_versions():
+    """Appendix B: a rate of 0.05 on all LoRA layers; two versions of each item, for all baselines."""
+    recipe = resolved("prisp")
+    both = ItemSettings(context="rag_pag", options={"k": 1})
+    for name in ("per_pcs", "prime", "one_sharer"):
+        how = method(recipe, name).sharers
+        assert (how.items, how.dropout) == (both, 0.05)
+    assert method(recipe, "per_pcs").gates.items == both
+    for items in (method(recipe, "mt_lora").items, method(recipe, "prisp").task.items):
+        assert items == replace(both, asked=True)
+    for name in ("oppu", "prisp"):
+        assert method(recipe, name).items == replace(both, items=10)
+    trained = (
+        method(recipe, "oppu"),
+        method(recipe, "prisp"),
+        method(recipe, "prisp").task,
+        method(recipe, "mt_lora").loss,
+    )
+    assert {how.dropout for how in (*trained, method(recipe, "text_to_lora").loss)} == {0.05}
 
 
 def sources(*chosen):

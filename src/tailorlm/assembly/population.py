@@ -13,7 +13,7 @@ from tailorlm.assembly.compared import compared
 from tailorlm.assembly.datasets import held_ids, lengthened, split_off, where
 from tailorlm.assembly.recipes import DataSettings, Recipe, trained_on
 from tailorlm.assembly.split_making import make
-from tailorlm.assembly.splitting import DEV, asked, trains
+from tailorlm.assembly.splitting import DEV, asked, given, trains
 from tailorlm.assembly.splitting import kept as saved
 from tailorlm.assembly.store import Asked, StoredUsers, UserStore, limited, stored
 from tailorlm.data.load import stream
@@ -107,7 +107,8 @@ def nearest(folder: Path) -> Path:
 def _split(recipe: Recipe, whole: UserStore, run: Path | None) -> Split | None:
     if recipe.data.split.kind == "none":
         return None
-    return (run and saved(recipe, run)) or make(recipe, whole.users())
+    prepared = given(recipe.data.split, Path(recipe.data.root), frozenset(whole.ids))
+    return prepared or (run and saved(recipe, run)) or make(recipe, whole.users())
 
 
 def _not_training(recipe: Recipe, whole: UserStore, split: Split | None) -> frozenset[str]:

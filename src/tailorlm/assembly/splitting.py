@@ -5,11 +5,12 @@
     few_shot    PRISP's: parts target (asked), task and sharers (who train), by lot
 
 Both papers divide each task's users by themselves (`by = "task"`), with numbers of their own where the task has some.
-Knows nothing of how a split is made (split_making.py). It is kept with the run (split.json): who goes on with the run
-asks the same users. Source: P2P section 4 and appendix H; PRISP appendix A.2.
+A split that was made before may be given (`file`). It is kept with the run (split.json): who goes on with the run asks
+the same users. Knows nothing of how a split is made (split_making.py). Source: P2P section 4 and appendix H; PRISP
+appendix A.2.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -45,6 +46,8 @@ class TaskSplit:
 class SplitSettings:
     """`by` "task": each task's users are divided by themselves, as `tasks` has it where it names the task.
 
+    `file`: a split made before, below data.root (beside it, where that is a file): runs with other encoders or bases
+    then ask the same users.
     `size`: users of each test set of `clusters` (0: the paper's 200, a tenth of fewer than 1,000); `low`, `high`: the
     numbers of clusters to try (0: those usual for so many users). `task_share`, `targets`: of `few_shot`.
     """
@@ -52,6 +55,7 @@ class SplitSettings:
     kind: Literal["none", "clusters", "few_shot"] = "none"
     by: Literal["all", "task"] = "all"
     tasks: Mapping[str, TaskSplit] = field(default_factory=dict)
+    file: str = ""
     size: int = 0
     low: int = 0
     high: int = 0
@@ -59,6 +63,10 @@ class SplitSettings:
     targets: int = 100
 
     def __post_init__(self) -> None:
+        if self.file and self.kind == "none":
+            raise ValueError(
+                f'data.split.file is {self.file!a} and data.split.kind "none": expected the kind of split that it holds'
+            )
         if self.tasks and self.by == "all":
             raise ValueError(f'data.split.tasks has {next(iter(self.tasks))!a}, which needs data.split.by = "task"')
         for task in self.tasks:
@@ -98,6 +106,31 @@ def asked(recipe: "Recipe") -> tuple[str, ...]:
 def trains(split: Split, kind: str) -> frozenset[str]:
     """The ids of those who train."""
     return frozenset(id for part in PARTS[kind][0] for id in split.part(part))
+
+
+def given(settings: SplitSettings, root: Path, ids: Collection[str]) -> Split | None:
+    """The split of `settings.file`, below `root` or beside it; None without one. `ids`: the training file's users.
+
+    Who is in no part of it neither trains nor is asked. ValueError, with the file, for one that cannot be read, that
+    lacks a part of its kind, or that divides other users.
+    """
+    if not settings.file:
+        return None
+    path = (root if root.is_dir() else root.parent) / settings.file
+    found = splits.load(path)
+    lacks = [part for some in PARTS[settings.kind] for part in some if part not in found.parts]
+    if lacks:
+        raise ValueError(
+            f"split {path}: no part {lacks[0]!a}, which data.split.kind = {settings.kind!a} has; "
+            f"there are: {', '.join(found.parts)}"
+        )
+    strangers = {id for part in found.parts.values() for id in part}.difference(ids)
+    if strangers:
+        raise ValueError(
+            f"split {path}: {len(strangers)} of its users are not among the {len(ids)} of data.train, the first "
+            f"{min(strangers)!a}: expected the split of these users"
+        )
+    return found
 
 
 def kept(recipe: "Recipe", folder: Path) -> Split | None:

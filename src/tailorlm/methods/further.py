@@ -17,6 +17,7 @@ from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import User
 from tailorlm.data.splits_few_shot import task_rows
 from tailorlm.methods.bridge import raw
+from tailorlm.methods.masks import masked
 from tailorlm.methods.own_items import ItemSettings
 from tailorlm.methods.source import Bench
 from tailorlm.methods.task_data import task_data
@@ -30,13 +31,22 @@ STATE = "anchor.pt"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSettings:
-    """`data`: 0 none, so many of the training users' items drawn by lot, or "all"; `items`: which, and how written."""
+    """`data`: 0 none, so many of the training users' items drawn by lot, or "all"; `items`: which, and how written.
+
+    `dropout`: the chance that an input feature of the LoRA is dropped in training.
+    """
 
     data: int | Literal["all"] = 0
     items: ItemSettings = field(default_factory=ItemSettings)
     epochs: int = 3
     batch: int = 6
+    dropout: float = 0.0
     train: ManySettings = field(default_factory=lambda: ManySettings(learning_rate=1e-4))
+
+    def __post_init__(self) -> None:
+        """ValueError for a dropout that is no share."""
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}; valid is a share below 1")
 
 
 def trained_further(
@@ -58,7 +68,8 @@ def trained_further(
     wanted = set(task_rows(list(dict.fromkeys(ids)), settings.data, seed))
     picked = [number for number, id in enumerate(ids) if id in wanted]
     plan = plan_epochs(["task"], [picked], epochs=settings.epochs, batch=settings.batch, seed=seed)
-    injector = Injector(bench.backbone.model, space)
+    plain = Injector(bench.backbone.model, space)
+    injector = masked(plain, settings.dropout) if settings.dropout else plain
 
     def effective(params: Raw, fixed: Raw) -> Adapters:
         return Adapters(space, _scaled(params, scaling))

@@ -17,7 +17,8 @@ from tailorlm.adapters.lora import LoraSpace
 from tailorlm.adapters.rows import of_rows
 from tailorlm.backbone.patch import replace_forward, restore_forward
 from tailorlm.data.records import User
-from tailorlm.methods.side_by_side import InChunks, Params, numbers, own_rows, train_on
+from tailorlm.methods.own_items import ItemSettings
+from tailorlm.methods.side_by_side import InChunks, Params, check_items, numbers, own_rows, train_on
 from tailorlm.methods.source import Bench
 from tailorlm.training.many import ManySettings
 from tailorlm.training.plan import Plan, plan_epochs
@@ -25,16 +26,18 @@ from tailorlm.training.plan import Plan, plan_epochs
 
 @dataclass(frozen=True, kw_only=True)
 class GateSettings:
-    """How each sharer's gates are trained: `steps` batches of own items; PRISP's table 7 for LaMP-2."""
+    """How each sharer's gates are trained: `steps` batches of own `items`; numbers are PRISP's table 7 for LaMP-2."""
 
     steps: int = 100
     batch: int = 6
+    items: ItemSettings = field(default_factory=ItemSettings)
     train: ManySettings = field(default_factory=lambda: ManySettings(learning_rate=2e-5))
 
     def __post_init__(self) -> None:
         """Raises ValueError with the field, the value and what would be valid."""
         if self.steps < 1:
             raise ValueError(f"steps is {self.steps}; valid is at least 1")
+        check_items(self.items)
 
 
 class GatedInjector:
@@ -100,7 +103,7 @@ def train_gates(
     places = {user.id: n for n, user in enumerate(users)}
 
     def make(some: Sequence[User]) -> Params:
-        rows = own_rows(bench, some)
+        rows = own_rows(bench, some, settings.items)
         plan = plan_steps(some, numbers(some, rows), settings, seed)
         lora = whole[torch.tensor([places[user.id] for user in some])]
         # At zero a gate lets half of the input through.

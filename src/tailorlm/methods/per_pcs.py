@@ -48,7 +48,7 @@ class Settings:
 def _table_7(task: str, gates: tuple[int, int, float], top: int, batch: int) -> Settings:
     """A row of the columns "Sharer Gate" (batch, steps, rate) and "Per-Pcs" (top-k, batch)."""
     size, steps, rate = gates
-    how = GateSettings(steps=steps, batch=size, train=ManySettings(learning_rate=rate))
+    how = GateSettings(steps=steps, batch=size, items=sharers.BOTH, train=ManySettings(learning_rate=rate))
     return Settings(sharers=sharers.PUBLISHED[task], gates=how, top=top, batch=batch)
 
 

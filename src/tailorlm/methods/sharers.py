@@ -17,10 +17,13 @@ from tailorlm.adapters.lora import LoraSpace, joined
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import User
 from tailorlm.methods.lora import LoraSettings
-from tailorlm.methods.side_by_side import InChunks, Params, own_plan, own_rows, train_on
+from tailorlm.methods.masks import masked
+from tailorlm.methods.own_items import ItemSettings
+from tailorlm.methods.side_by_side import InChunks, Params, check_items, own_plan, own_rows
 from tailorlm.methods.source import Bench, Start
+from tailorlm.methods.tuning import Raw, row_loss
 from tailorlm.profiles.cache import claim
-from tailorlm.training.many import ManySettings
+from tailorlm.training.many import ManySettings, train_many
 
 
 def attention() -> LoraSettings:
@@ -32,7 +35,8 @@ def attention() -> LoraSettings:
 class SharerSettings:
     """Who shares (the most active user of each cluster of those with `more_than` items), and what each trains.
 
-    The defaults are PRISP's table 7 for LaMP-2. `at_once` sharers are trained side by side: it bounds memory.
+    The numbers are PRISP's table 7 for LaMP-2. `items`: which are trained on, and how they are written. `dropout` acts
+    on the inputs of the own LoRA and the task's. `at_once` sharers are trained side by side: it bounds memory.
     """
 
     clusters: int = 50
@@ -40,6 +44,8 @@ class SharerSettings:
     lora: LoraSettings = field(default_factory=attention)
     epochs: int = 3
     batch: int = 6
+    items: ItemSettings = field(default_factory=ItemSettings)
+    dropout: float = 0.0
     train: ManySettings = field(default_factory=lambda: ManySettings(learning_rate=2e-5))
     at_once: int = 16
 
@@ -50,11 +56,19 @@ class SharerSettings:
                 f"clusters is {self.clusters} and at_once {self.at_once} (valid: at least 1), "
                 f"more_than is {self.more_than} (valid: at least 0)"
             )
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}; valid is a share below 1")
+        check_items(self.items)
+
+
+BOTH = ItemSettings(context="rag_pag", options={"k": 1})
+"""PRISP's two versions of a training item: plain, and after the nearest earlier item and the profile."""
 
 
 def table_7(batch: int, epochs: int, learning_rate: float) -> SharerSettings:
-    """A row of the columns "Sharer PEFT"."""
-    return SharerSettings(batch=batch, epochs=epochs, train=ManySettings(learning_rate=learning_rate))
+    """A row of the columns "Sharer PEFT", with what appendix B says of all baselines: both versions, and dropout."""
+    train = ManySettings(learning_rate=learning_rate)
+    return SharerSettings(batch=batch, epochs=epochs, items=BOTH, dropout=0.05, train=train)
 
 
 PUBLISHED: Mapping[str, SharerSettings] = {
@@ -181,18 +195,21 @@ def train_sharers(
     vectors = history_vectors(bench, users) if vectors is None else vectors
     places = choose(users, vectors, settings, seed)
 
+    dropping = masked(injector, settings.dropout) if settings.dropout else injector
+
+    def own_over_task(params: Raw, fixed: Raw) -> Adapters:
+        return carried(task, effective(space, params, settings.lora.scaling))
+
     def make(some: Sequence[User]) -> Params:
-        rows = own_rows(bench, some)
+        rows = own_rows(bench, some, settings.items)
         plan = own_plan(some, rows, epochs=settings.epochs, batch=settings.batch, seed=seed)
         raw = fresh(space, len(some), seed, bench.backbone.device)
 
-        def put(params: Params, index: Tensor) -> None:
-            injector.set(carried(task, effective(space, params, settings.lora.scaling)), index)
-
+        loss = row_loss(bench, dropping, rows.rows, {}, own_over_task)
         try:
-            return train_on(bench, rows, plan, settings.train, raw, put)
+            return train_many(loss, raw, plan, settings.train).params
         finally:
-            injector.clear()
+            dropping.clear()
 
     chunks = InChunks(directory, "sharers", (bench.backbone.id, settings, seed, task), resume)
     trained = chunks.run([users[n] for n in places], settings.at_once, make)

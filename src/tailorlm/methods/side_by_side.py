@@ -19,19 +19,27 @@ from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.loss import row_losses
 from tailorlm.backbone.rows import collate
 from tailorlm.data.records import User
-from tailorlm.methods.batches import all_items
+from tailorlm.methods.own_items import ItemSettings
 from tailorlm.methods.source import Bench
+from tailorlm.methods.task_data import task_data
 from tailorlm.training import checkpoints
 from tailorlm.training.examples import TrainingSet
 from tailorlm.training.many import ManySettings, Slice, train_many
 from tailorlm.training.plan import Plan, plan_epochs
 
 Params = dict[str, Tensor]
+EVERY = ItemSettings()
 
 
-def own_rows(bench: Bench, users: Sequence[User]) -> TrainingSet:
-    """A row for every item of every user that makes a pair."""
-    return all_items(bench, users)
+def own_rows(bench: Bench, users: Sequence[User], items: ItemSettings = EVERY) -> TrainingSet:
+    """The rows of each user's items, plain or in both versions as `items` says: every item that makes a pair, plain."""
+    return task_data(bench, users, items, 0)
+
+
+def check_items(items: ItemSettings) -> None:
+    """ValueError for items that would be an adapter a task: a sharer has one."""
+    if items.scope != "all":
+        raise ValueError(f'items.scope is "{items.scope}", and a sharer has one LoRA: expected "all"')
 
 
 def numbers(users: Sequence[User], rows: TrainingSet) -> list[list[int]]:

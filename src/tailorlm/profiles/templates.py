@@ -1,14 +1,14 @@
 """How a language model is asked to summarise a history: our own words, each part replaceable from the recipe.
 
-Knows nothing of models or endpoints. Source: P2P section 2 and appendix J ask for one summary a user and
-task; the words here are ours.
+A task may be asked for in words of its own. Knows nothing of models, endpoints, or which tasks there are. Source: P2P
+section 2 and appendix J ask for one summary a user and task; PRISP table 15 has a prompt a task. The words are ours.
 """
 
 import hashlib
 import json
 import random
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from tailorlm.data.records import Interaction
@@ -24,13 +24,15 @@ Leave out anything about the person's {sensitive}."""
 ITEM = "<example>\n<asked>{input}</asked>\n<answered>{output}</answered>\n</example>"
 HEADINGS = ("preferences", "topics", "tone", "form", "habits")
 CUT_MARK = " [...]"
+BY_TASK = ("instructions", "descriptions")
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
     """Settings of a summary, each replaceable from a recipe.
 
-    `{headings}`, `{sensitive}`, `{task}` are filled into `instruction`, `{input}`, `{output}` into `item`.
+    `{headings}`, `{sensitive}`, `{task}` are filled into `instruction`, `{input}`, `{output}` into `item`. By task,
+    `instructions` are asked instead, and `descriptions` fill `{task}`, which else is the task's name.
     `items` newest, or a seeded random sample of that many, are shown, oldest first; a field of an item longer
     than `item_chars` is cut there with a mark. `sensitive` empty leaves nothing out.
     """
@@ -43,18 +45,22 @@ class Template:
     sample: Literal["newest", "random"] = "newest"
     seed: int = 0
     item_chars: int = 600
+    instructions: Mapping[str, str] = field(default_factory=dict)
+    descriptions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for field, least in (("items", 1), ("item_chars", 20)):
-            if getattr(self, field) < least:
-                raise ValueError(f"template {field} = {getattr(self, field)}: expected at least {least}")
+        for name, least in (("items", 1), ("item_chars", 20)):
+            if getattr(self, name) < least:
+                raise ValueError(f"template {name} = {getattr(self, name)}: expected at least {least}")
         if "{output}" not in self.item:
             raise ValueError("template item: expected {output}, and mostly {input}, in it")
 
     @property
     def version(self) -> str:
         """Names the sampling and, by digest, every word of the template."""
-        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:10]
+        # Without tasks' own words, the digest of templates that could not have any.
+        said = {name: value for name, value in asdict(self).items() if name not in BY_TASK or value}
+        digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:10]
         seed = "" if self.sample == "newest" else f"-seed-{self.seed}"
         return f"llm-1:{self.sample}-{self.items}{seed}:{digest}"
 
@@ -68,18 +74,28 @@ def chosen(template: Template, user_id: str, history: Sequence[Interaction]) -> 
 
 
 def prompt(template: Template, user_id: str, history: Sequence[Interaction], task: str | None = None) -> str:
-    """The whole request for one user: the instruction, then the items."""
+    """The whole request for one user: the instruction, then the items.
+
+    Without a `task`, one that all of the history is of is taken for it.
+    """
+    about = task or _only_task(history) or ""
     asked = _fill(
-        template.instruction,
+        template.instructions.get(about, template.instruction),
         headings="\n".join(f"- {heading}" for heading in template.headings),
         sensitive=", ".join(template.sensitive) or "identity",
-        task=(task or "all tasks").replace("_", " "),
+        task=template.descriptions.get(about) or (about or "all tasks").replace("_", " "),
     )
     shown = [
         _fill(template.item, input=_cut(item.input, template), output=_cut(item.output, template))
         for item in chosen(template, user_id, history)
     ]
     return "\n\n".join([asked, *shown])
+
+
+def _only_task(history: Sequence[Interaction]) -> str | None:
+    """The one task of all items, if there is one."""
+    tasks = {item.task for item in history}
+    return tasks.pop() if len(tasks) == 1 else None
 
 
 def _fill(text: str, **fields: str) -> str:

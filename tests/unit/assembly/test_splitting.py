@@ -55,6 +55,43 @@ def test_a_run_keeps_the_split_it_began_with(tiny_recipe: Path, tmp_path: Path) 
         build.train(read(tiny_recipe, [*FEW, "data.split.targets=2"]), run)
 
 
+def test_a_split_made_before_is_given_to_every_run(tiny_recipe: Path, tmp_path: Path) -> None:
+    """As the papers' tables need: other encoders, bases and seeds, the same users."""
+    root = Path(read(tiny_recipe).data.root).parent
+    splits.save(made := population(read(tiny_recipe, CLUSTERS)).split, root / "made.json")  # type: ignore[arg-type]
+    assert made is not None
+    other = [*CLUSTERS, "seed=7", "encoder.kind=base"]
+    assert population(read(tiny_recipe, other)).split != made, "the control: a run by itself divides anew"
+    found = population(read(tiny_recipe, [*other, "data.split.file=made.json"]))
+    assert found.split == made and set(found.splits["ood"].ids) == set(made.part("ood"))
+    run = tmp_path / "run"
+    run.mkdir()
+    splits.save(
+        splits.Split("benchmark", {**made.parts, "train": made.part("ood"), "ood": made.part("train")}),
+        run / "split.json",
+    )
+    given = population(read(tiny_recipe, [*CLUSTERS, "data.split.file=made.json"]), run)
+    with pytest.raises(ValueError, match="holds another split than this run's"):
+        keep(given.split, run)  # never another one in silence
+    less = splits.Split("benchmark", {**made.parts, "train": made.part("train")[1:]})
+    splits.save(less, root / "less.json")
+    assert len(population(read(tiny_recipe, [*CLUSTERS, "data.split.file=less.json"])).train) == len(found.train) - 1
+
+
+def test_a_split_that_is_not_of_these_users_is_refused(tiny_recipe: Path) -> None:
+    root = Path(read(tiny_recipe).data.root).parent
+    with pytest.raises(ValueError, match="data.split.file is 'x.json' and data.split.kind \"none\""):
+        read(tiny_recipe, ["data.split.file=x.json"])
+    with pytest.raises(ValueError, match="split .*x.json: cannot be read"):
+        population(read(tiny_recipe, [*CLUSTERS, "data.split.file=x.json"]))
+    splits.save(splits.Split("few_shot", {"target": (), "task": (), "sharers": ()}), root / "x.json")
+    with pytest.raises(ValueError, match="x.json: no part 'train', which data.split.kind = 'clusters' has"):
+        population(read(tiny_recipe, [*CLUSTERS, "data.split.file=x.json"]))
+    splits.save(splits.Split("benchmark", {"train": ("odd",), "random": (), "ood": ()}), root / "x.json")
+    with pytest.raises(ValueError, match="x.json: 1 of its users are not among the .* of data.train, the first 'odd'"):
+        population(read(tiny_recipe, [*CLUSTERS, "data.split.file=x.json"]))
+
+
 def of_one_task_each(path: Path, **users: int) -> Path:
     """A file of so many users of each task, who do nothing else."""
     lines = []

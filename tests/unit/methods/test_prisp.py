@@ -268,6 +268,11 @@ def test_task_data_trains_the_anchor_for_all_users(bench, people, few, anchor, t
     again.prepare(others, tmp_path / "run", resume=True)
     assert all(torch.equal(t, again.start.one().tensors[n]) for n, t in now.tensors.items())
     assert prisp.needs(made.settings).task_data and not prisp.needs(settings()).task_data
+    dropped = source(bench, anchor, task=replace(given["task"], dropout=0.2))
+    dropped.prepare(others, tmp_path / "dropped")
+    assert any(not torch.allclose(t, dropped.start.one().tensors[n], atol=1e-4) for n, t in now.tensors.items())
+    with pytest.raises(ValueError, match="dropout is 1.5"):
+        TaskSettings(dropout=1.5)
 
 
 def test_all_task_data_is_more_than_some_and_none_leaves_the_anchor(bench, people, anchor, tmp_path):

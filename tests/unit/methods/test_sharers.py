@@ -14,7 +14,9 @@ from tailorlm.backbone.rows import collate
 from tailorlm.data.records import Interaction, User
 from tailorlm.methods.gates import GatedInjector, GateSettings, plan_steps, train_gates
 from tailorlm.methods.lora import LoraSettings
+from tailorlm.methods.own_items import ItemSettings
 from tailorlm.methods.sharers import (
+    BOTH,
     PUBLISHED,
     SharerSettings,
     carried,
@@ -126,6 +128,25 @@ def test_sharers_learn_their_own_items_over_the_task_lora(bench, few, task, tmp_
     before = carried(task, Adapters(sharers.adapters.space, {n: 0 * t for n, t in sharers.adapters.tensors.items()}))
     for place, id in enumerate(sharers.ids):
         assert loss(bench, by_id[id], whole[place]) < loss(bench, by_id[id], before[0]) - 0.02
+
+
+def test_both_versions_and_dropout_reach_sharers_and_gates(bench, few, task, tmp_path):
+    plain = train(bench, task, few[:2], tmp_path / "plain")
+    both, dropped = replace(SMALL, items=BOTH), replace(SMALL, dropout=0.2)
+    assert not same(train(bench, task, few[:2], tmp_path / "both", both).adapters, plain.adapters, atol=1e-4)
+    assert not same(train(bench, task, few[:2], tmp_path / "dropped", dropped).adapters, plain.adapters, atol=1e-4)
+    assert not vars(bench.backbone.model.get_submodule(task.space.sites[0].path)).get("forward")  # the base again
+    settings = replace(both, dropout=0.2, clusters=6)
+    together = train(bench, task, few, tmp_path / "all", settings)
+    alone = train(bench, task, few[2:3], tmp_path / "one", settings)  # masks are each sharer's own
+    assert same(alone.adapters, together.adapters[together.ids.index(few[2].id)], atol=1e-5)
+    rows = own_rows(bench, few[:1], BOTH).rows
+    assert [row.id for row in rows if row.id.endswith("+")] == [f"{row.id}+" for row in rows[: len(rows) // 2]]
+    gates = [
+        train_gates(bench, few[:1], together.adapters[0], LORA.rank, how, 0, 2, tmp_path / name, False)
+        for name, how in (("gates", GATES), ("gates_both", replace(GATES, items=BOTH)))
+    ]
+    assert any(not torch.allclose(gate, gates[1][name], atol=1e-4) for name, gate in gates[0].items())
 
 
 def loss(bench, user, adapter):
@@ -275,6 +296,11 @@ def test_wrong_settings_are_named():
         SharerSettings(clusters=0)
     with pytest.raises(ValueError, match="steps is 0"):
         GateSettings(steps=0)
+    with pytest.raises(ValueError, match="dropout is 1"):
+        SharerSettings(dropout=1.0)
+    for settings in (SharerSettings, GateSettings):
+        with pytest.raises(ValueError, match='items.scope is "task", and a sharer has one LoRA'):
+            settings(items=ItemSettings(scope="task"))
 
 
 def test_published_settings_are_the_papers():
@@ -282,6 +308,7 @@ def test_published_settings_are_the_papers():
     assert {name: how.epochs for name, how in PUBLISHED.items()} == {
         "lamp_1": 1, "lamp_2m": 3, "lamp_3": 2, "lamp_4": 3, "lamp_5": 2, "lamp_7": 2,
     }  # fmt: skip
+    assert all((how.items, how.dropout) == (BOTH, 0.05) for how in PUBLISHED.values())  # appendix B, for all baselines
     assert PUBLISHED["lamp_1"].lora.targets == ("q_proj", "k_proj", "v_proj", "o_proj")
 
 

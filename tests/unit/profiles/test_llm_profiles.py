@@ -68,6 +68,22 @@ def test_a_template_is_replaceable_from_a_recipe():
     assert prompt(template, "u", user(2).history, "movie_tagging").startswith("About movie tagging: - likes\n\n")
 
 
+def test_a_task_is_asked_for_in_its_own_words():
+    own = {"a": "The {task} tag? {sensitive}"}
+    template = settings(
+        Template, {"instruction": "All of {task}.", "instructions": own, "descriptions": {"a": "films"}}
+    )
+    one, other, both = user(2, task="a").history, user(2, task="b_c").history, Interaction("in", "out", 9.0, "b_c")
+    assert prompt(template, "u", one, "a").startswith("The films tag? health, ")
+    assert prompt(template, "u", one) == prompt(template, "u", one, "a")  # the history is of no other task
+    assert prompt(template, "u", other, "b_c").startswith("All of b c.\n\n")
+    assert prompt(template, "u", (*one, both)).startswith("All of all tasks.\n\n")
+    assert prompt(template, "u", (*one, both), "a").startswith("The films tag?")
+    plain = Template(instruction="All of {task}.")
+    assert len({plain.version, template.version, settings(Template, {"instructions": own}).version}) == 3
+    assert Template().version == "llm-1:newest-20:66abbff307"  # as before tasks had words of their own
+
+
 @pytest.mark.parametrize("bad", [{"items": 0}, {"item_chars": 3}, {"item": "{input}"}])
 def test_bad_templates_are_refused(bad):
     with pytest.raises(ValueError, match=f"template {next(iter(bad))}"):
