@@ -73,6 +73,12 @@ class Sources:
         before = 0.0 if wanted.start is None else self.seconds(wanted.start)
         return None if own is None or before is None else own + before
 
+    def sharing(self, wanted: Wanted) -> float | None:
+        """What preparing sharers took that it, or what it begins at, gives to users; None without any."""
+        own = spent(self._costs(wanted)) if hasattr(wanted.settings, "sharers") else None
+        before = None if wanted.start is None else self.sharing(wanted.start)
+        return own if before is None else before + (own or 0.0)
+
     def notes(self) -> dict[str, str]:
         """By user, what of a profile the sources could not use."""
         made = [found for found in self._made.values() if isinstance(found, Prepared)]

@@ -37,12 +37,19 @@ class Taken:
 def measured(work: Callable[[], T], device: torch.device) -> tuple[T, Taken]:
     """What `work` gives and what it took; the GPU has finished before the clock is read."""
     forget_peaks(device)
+    found, seconds = clocked(work, device)
+    return found, Taken(seconds, peak_rss(), peak_cuda(device))
+
+
+def clocked(work: Callable[[], T], device: torch.device) -> tuple[T, float]:
+    """What `work` gives and its seconds; the GPU has finished before the clock is read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
     start = time.perf_counter()
     found = work()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    seconds = time.perf_counter() - start
-    return found, Taken(seconds, peak_rss(), peak_cuda(device))
+    return found, time.perf_counter() - start
 
 
 def forget_peaks(device: torch.device) -> None:

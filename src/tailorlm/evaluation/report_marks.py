@@ -31,15 +31,24 @@ class Made:
 
 @dataclass(slots=True)
 class Spent:
-    """What personalising took on one task: seconds of each user, and bytes of memory at most."""
+    """What personalising took on one task: seconds of each user, and bytes of memory at most.
+
+    `making`: by (user, seed) the seconds of adapters that were made for single queries. `own`: whether anything was
+    made for anybody: an adapter that all share is not.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
+    making: dict[tuple[str, int], float] = field(default_factory=dict)
     peak: int = 0
+    own: bool = False
 
     @property
     def mean(self) -> float | None:
-        """Seconds a user; None where that was not measured."""
-        return sum(self.seconds.values()) / len(self.seconds) if self.seconds else None
+        """Seconds a user, with the adapters of all that the user asked; None where that was not measured."""
+        if not self.seconds:
+            return None
+        made = sum(self.making.values()) / len(self.making) if self.making else 0.0
+        return sum(self.seconds.values()) / len(self.seconds) + made
 
 
 @dataclass(slots=True)
@@ -102,8 +111,10 @@ def spend(marks: Marks, row: Mapping[str, Any]) -> None:
     """Count in what a row says of time and memory."""
     spent = marks.spent.setdefault((row["method"], row["split"], row["task"]), Spent())
     spent.peak = max(spent.peak, row["peak_cuda"] or row["peak_rss"] or 0)
+    user, made = row["user_id"], row["adapter_seconds"] or 0.0
+    spent.own = spent.own or bool(row["kept_bytes"] or made)
+    spent.making[user, row["seed"]] = spent.making.get((user, row["seed"]), 0.0) + made
     if row["enrol_seconds"] is not None:
-        user = row["user_id"]
         spent.seconds[user] = max(spent.seconds.get(user, 0.0), row["enrol_seconds"])
 
 

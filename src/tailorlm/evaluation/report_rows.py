@@ -13,15 +13,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tailorlm.evaluation.rows import read_about
+from tailorlm.evaluation.rows import LATER, read_about
 
 TEXT, WHOLE, DECIMAL = pa.string(), pa.int64(), pa.float64()
 COLUMNS = {
     "example_id": TEXT, "user_id": TEXT, "task": TEXT, "method": TEXT, "split": TEXT, "adapter": TEXT, "context": TEXT,
     "target": TEXT, "history_items": WHOLE, "score": DECIMAL, "enrol_seconds": DECIMAL, "peak_rss": WHOLE,
-    "peak_cuda": WHOLE,
+    "peak_cuda": WHOLE, "seed": WHOLE, "kept_bytes": WHOLE, "adapter_seconds": DECIMAL,
 }  # fmt: skip
-OPTIONAL = frozenset({"score", "enrol_seconds", "peak_rss", "peak_cuda"})
+OPTIONAL = frozenset({"score", "enrol_seconds", "peak_rss", "peak_cuda", "kept_bytes", "adapter_seconds"})
 """Columns that may be empty."""
 
 
@@ -43,7 +43,7 @@ def part_rows(path: Path) -> Iterator[dict[str, Any]]:
         file = pq.ParquetFile(path)
         checked(path, file.schema_arrow)
         for batch in file.iter_batches(columns=list(COLUMNS)):
-            yield from (sound(path, row) for row in batch.to_pylist())
+            yield from (sound(path, {**dict.fromkeys(LATER), **row}) for row in batch.to_pylist())
     except (pa.ArrowException, OSError, UnicodeDecodeError) as wrong:
         raise ValueError(f"{path} is no readable Parquet file ({type(wrong).__name__})") from None
 
@@ -51,6 +51,8 @@ def part_rows(path: Path) -> Iterator[dict[str, Any]]:
 def checked(path: Path, schema: pa.Schema) -> None:
     """ValueError for a column that is not there, or not of its type."""
     for name, kind in COLUMNS.items():
+        if name in LATER and name not in schema.names:
+            continue
         if schema.names.count(name) != 1:
             raise ValueError(f"{path} has no column {name}: expected rows of `tailor eval`")
         if schema.field(name).type != kind:

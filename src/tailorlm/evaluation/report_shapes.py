@@ -115,6 +115,7 @@ def judgements(value: Any, where: str) -> None:
 TIMES: dict[str, Check] = {
     "seconds": by_name(number), "methods": by_name(by_name(by_name(maybe(number)))),
     "cumulative": by_name(many(many(number, 2))), "break_even": by_name(maybe(count)),
+    "sharers": by_name(maybe(number)),
 }  # fmt: skip
 SHAPES: dict[str, Check] = {
     "methods": by_name(by_name(by_name(score))),

@@ -28,7 +28,8 @@ class Row:
 
     `seconds`: the row's share of its batch's generation. `enrol_seconds`: the user's share of making the adapters, and
     the profiles that adapters or prompts need, of the users enrolled together. `context_tokens`: of what the context
-    added, before the prompt was shortened to fit. `adapter_bytes`: of the adapter that answered, `kept_bytes`: the
+    added, before the prompt was shortened to fit. `adapter_seconds`: the part of `seconds` in which this row's adapter
+    was made, 0 where it was there. `adapter_bytes`: of the adapter that answered, `kept_bytes`: the
     same where it is this user's alone, else 0.
     `peak_rss`, `peak_cuda`: bytes at most while this row's users were enrolled and asked.
     """
@@ -55,6 +56,7 @@ class Row:
     kept_bytes: int | None = None
     peak_rss: int | None = None
     peak_cuda: int | None = None
+    adapter_seconds: float | None = None
 
 
 KINDS = {str: pa.string(), int: pa.int64(), float: pa.float64()}
@@ -67,8 +69,10 @@ def schema_of(kind: type) -> pa.Schema:
 
 
 SCHEMA = schema_of(Row)
-MEASURED = ("seconds", "enrol_seconds", "peak_rss", "peak_cuda")
+MEASURED = ("seconds", "enrol_seconds", "adapter_seconds", "peak_rss", "peak_cuda")
 """Columns that differ from run to run: clocks and memory."""
+LATER = ("adapter_seconds",)
+"""Columns that older files do not have: not measured."""
 
 
 def write_part(path: Path, rows: Sequence[Any], about: Mapping[str, Any], kind: type = Row) -> None:
@@ -114,10 +118,12 @@ def read_part(path: Path) -> Iterator[Row]:
 def read_as(kind: type[R], path: Path) -> Iterator[R]:
     """The rows of that kind of a part, in order. ValueError where its columns are others."""
     found, wanted = pq.read_schema(path), schema_of(kind)
-    if found.names != wanted.names:
+    missing = [name for name in wanted.names if name in LATER and name not in found.names]
+    if found.names != [name for name in wanted.names if name not in missing]:
         odd = sorted(set(found.names) ^ set(wanted.names))
         raise ValueError(f"{path} has other columns than rows have here: {', '.join(odd)}")
-    return (kind(**row) for row in pq.read_table(path, schema=wanted).to_pylist())
+    there = pa.schema([field for field in wanted if field.name not in missing])
+    return (kind(**row) for row in pq.read_table(path, schema=there).to_pylist())
 
 
 def failures(path: Path) -> int:

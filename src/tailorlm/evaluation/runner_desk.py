@@ -20,7 +20,7 @@ from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.prompt import Prompt, lengths
 from tailorlm.contexts.context import Request, within
 from tailorlm.data.records import Example, Interaction, User
-from tailorlm.evaluation.measure import Taken, measured
+from tailorlm.evaluation.measure import Taken, clocked, measured
 from tailorlm.evaluation.runner_divided import divided
 from tailorlm.methods.source import Bench
 from tailorlm.tasks.task import Task
@@ -72,6 +72,12 @@ class Desk:
         before = self.profile.spared
         found, taken = measured(work, self.bench.backbone.device)
         return found, replace(taken, seconds=taken.seconds + self.profile.spared - before)
+
+    def clocked(self, work: Callable[[], R]) -> tuple[R, float]:
+        """What `work`, a part of what is `timed`, gives, and its seconds."""
+        before = self.profile.spared
+        found, seconds = clocked(work, self.bench.backbone.device)
+        return found, seconds + self.profile.spared - before
 
     def prompts(self, shown: Shown, queries: Sequence[Example], users: Mapping[str, User], room: int) -> list[Prompt]:
         """The prompts of queries (N) of one task, with what the context adds; `room`: tokens of a prompt at most."""

@@ -7,11 +7,8 @@ asked, fails alone. Source: design section 2 (a personalisation is an adapter so
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from torch import Tensor
-
 from tailorlm.adapters.batch import Adapters
 from tailorlm.assembly.sources import Prepared
-from tailorlm.backbone.prompt import Prompt
 from tailorlm.data.records import Example, User
 from tailorlm.evaluation.measure import Taken
 from tailorlm.evaluation.plan import Cell, Chunk, Method
@@ -124,20 +121,20 @@ class Sourced:
         """Output, tokens, seconds and bytes of each query (N), answered by its own user's adapter."""
         desk, shown, task = self.desk, self.shown[cell.method.name], self.desk.bench.task_of(cell.task)
 
-        def ready() -> tuple[Adapters | None, Tensor, int, list[Prompt]]:
-            adapters, index = source.adapters(queries, enrolled.roster)
-            room = longest(desk.bench, task, shown.max_tokens, virtual_tokens(adapters))
-            return adapters, index, room, desk.prompts(shown, queries, chunk.users, room)
-
-        (adapters, index, room, prompts), taken = desk.timed(ready)
+        (adapters, index), making = desk.clocked(lambda: source.adapters(queries, enrolled.roster))
+        room = longest(desk.bench, task, shown.max_tokens, virtual_tokens(adapters))
+        prompts, reading = desk.clocked(lambda: desk.prompts(shown, queries, chunk.users, room))
         # An adapter a query is kept of nobody, and one that all share is nobody's own.
-        kept = enrolled.roster.adapters is not None and not enrolled.roster.shared
+        there = enrolled.roster.adapters is not None
+        kept = there and not enrolled.roster.shared
         made = desk.generate(prompts, adapters, index, source.injector, task, room)
-        size, share = bytes_of(adapters), taken.seconds / len(queries)
+        size, share = bytes_of(adapters), (making + reading) / len(queries)
+        now = 0.0 if there or adapters is None else making / len(queries)
         return [
             {
                 "output": one.text, "prompt_tokens": one.prompt_tokens, "new_tokens": one.new_tokens,
-                "context_tokens": tokens, "seconds": one.seconds + share, "adapter_bytes": size if place >= 0 else 0,
+                "context_tokens": tokens, "seconds": one.seconds + share, "adapter_seconds": now,
+                "adapter_bytes": size if place >= 0 else 0,
                 "kept_bytes": size if kept and place >= 0 else 0,
             }
             for one, tokens, place in zip(made, desk.tokens(prompts), index.tolist(), strict=True)

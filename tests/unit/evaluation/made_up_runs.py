@@ -36,6 +36,8 @@ class Fake:
     contexts: Mapping[str, Any] = field(default_factory=dict)
     users: int = 0
     fails: int = 0
+    making: float = 0.0
+    kept: bool = True
 
     def about(self, data: Mapping[str, Any]) -> dict[str, Any]:
         source = {"adapter": self.adapter, "settings": {"seed": 0}, **self.source}
@@ -87,7 +89,8 @@ def row(fake: Fake, split: str, task: str, user: int, scored: Scored = by_lot, t
         failure=f"no adapter for {split}-{user:03}" if failed else None,
         seconds=fake.answer, enrol_seconds=fake.enrol, prompt_tokens=120, new_tokens=6,
         context_tokens=80 if fake.context != "none" else 0, adapter_bytes=200_000 if fake.adapter != "none" else 0,
-        kept_bytes=200_000 if fake.adapter not in ("none", "mt_lora") else 0, peak_rss=fake.memory, peak_cuda=0,
+        kept_bytes=200_000 if fake.adapter not in ("none", "mt_lora") and fake.kept else 0,
+        adapter_seconds=fake.making, peak_rss=fake.memory, peak_cuda=0,
     )  # fmt: skip
 
 

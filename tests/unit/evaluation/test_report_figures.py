@@ -1,9 +1,11 @@
 """Figures of one run: the right numbers at the right places, only where the runs hold them."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import made_up_runs as made
+import pyarrow.parquet as pq
 import pytest
 from made_up_runs import Fake, level, write_run
 from report_pictures import LABELS, bare, bars, drawn, points
@@ -14,6 +16,7 @@ from tailorlm.evaluation.report_averages import columns
 from tailorlm.evaluation.report_figures import missing, shown
 from tailorlm.evaluation.report_merge import board
 from tailorlm.evaluation.report_run import read_runs
+from tailorlm.evaluation.rows import read_part
 
 
 def test_a_run_without_rows_has_no_figure_and_every_one_says_what_would_make_it(tmp_path: Path) -> None:
@@ -106,6 +109,36 @@ def test_costs_are_of_methods_with_an_adapter(tmp_path: Path) -> None:
     assert bars(memory) == {"": {"P2P": 2e9, "OPPU": 4e9}}
     assert isinstance(seconds, Bars) and seconds.axis.title == "time a user, logarithmic"
     assert seconds.table()[1] == [["P2P", "1\N{NO-BREAK SPACE}s"], ["OPPU", "10\N{NO-BREAK SPACE}s"]]
+
+
+def test_costs_count_adapters_a_query_and_sharers_and_leave_out_what_all_share(tmp_path: Path) -> None:
+    fakes = [
+        Fake("np+rag", 0.3, "mt_lora", "rag", enrol=0.5),
+        Fake("p2p", 0.6, "p2p", enrol=0.001, making=0.25, kept=False),
+        Fake("per_pcs", 0.4, "per_pcs", enrol=0.4, once=100.0, source={"settings": {"sharers": {"count": 2}}}),
+        Fake("prisp", 0.5, "prisp", enrol=1.0, once=100.0),
+    ]  # fmt: skip
+    old = write_run(tmp_path / "old", fakes, tasks=LABELS, splits=["random"], users=10, scored=level)
+    seconds, _ = drawn("What personalising costs", [old])
+    assert bars(seconds) == {"": {"P2P": 0.251, "Per-Pcs": 0.4 + 100 / 10, "PRISP": 1.0}}
+    assert seconds.note.replace("\N{NO-BREAK SPACE}", " ") == (
+        "With a user's share of training sharers once: Per-Pcs (100 s over 10 users)."
+    )
+    said = json.loads((old / "results.json").read_text())
+    said["timing"]["sharers"] = {"per_pcs": 60.0, "prisp": None}  # without the task LoRA under them
+    (old / "results.json").write_text(json.dumps(said))
+    assert bars(drawn("What personalising costs", [old])[0])[""]["Per-Pcs"] == 6.4
+    (plot,) = drawn("Cost and quality", [old])
+    assert isinstance(plot, Scatter) and "Per-Pcs" in plot.note and points(plot).keys() == {"P2P", "Per-Pcs", "PRISP"}
+
+
+def test_rows_that_do_not_say_how_long_an_adapter_took_are_read(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a", COSTS, tasks=LABELS, splits=["random"], scored=level)
+    for part in (run / "rows").rglob("*.parquet"):
+        table = pq.read_table(part)
+        pq.write_table(table.drop_columns(["adapter_seconds"]), part)
+        assert [row.adapter_seconds for row in read_part(part)] == [None] * len(table)
+    assert bars(drawn("What personalising costs", [run])[0]) == {"": {"P2P": 1.0, "OPPU": 10.0}}
 
 
 def test_cost_and_quality_are_shares_of_the_largest_and_the_composite(tmp_path: Path) -> None:

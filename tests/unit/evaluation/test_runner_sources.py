@@ -1,6 +1,6 @@
 """Sources and contexts through the runner, on a tiny model: whose adapter answers, what is shared, what fails alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -85,6 +85,22 @@ class Alike(Own):
     def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
         roster = super().enrol(users[:1], tasks)
         return Roster(roster.adapters, {(user.id, None): 0 for user in users}, shared=True)
+
+
+class Queried(Own):
+    """An adapter a query, made when it is asked; a tick of the clock each."""
+
+    def __init__(self, bench: Bench, tick: Callable[[float], None]) -> None:
+        super().__init__(bench)
+        self.tick = tick
+
+    def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster:
+        return Roster(None, {}, histories={user.id: user.history for user in users})
+
+    def adapters(self, requests: Sequence[Example], roster: Roster):
+        self.tick(len(requests))
+        made = super().enrol([User(query.id, roster.histories[query.user_id]) for query in requests])
+        return made.adapters, torch.arange(len(requests))
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +233,22 @@ def test_a_profile_counts_once_a_user_whatever_needs_it(desk: Desk, monkeypatch:
     assert {(row.method, row.enrol_seconds) for row in p2p} == {(name, 1) for name in contexts}
     for row in (*base, *p2p):
         assert row.seconds is not None and row.seconds < 0.5  # no part of making it
+
+
+def test_adapters_that_are_made_while_answering_say_how_long_it_took(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+
+    def tick(seconds: float) -> None:
+        clock[0] += seconds
+
+    monkeypatch.setattr(measure, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    rows = asked(desk, way(desk, Queried(desk.bench, tick)))
+    assert {(row.adapter_seconds, row.enrol_seconds, row.kept_bytes) for row in rows} == {(1.0, 0.0, 0)}
+    assert all(row.seconds is not None and row.seconds >= 1.0 for row in rows)
+    for source in (Own(desk.bench), Alike(desk.bench)):
+        assert {row.adapter_seconds for row in asked(desk, way(desk, source))} == {0.0}
 
 
 def test_a_query_that_cannot_be_asked_or_scored_fails_alone(desk: Desk) -> None:

@@ -1,7 +1,7 @@
 """Quality against cost: PRISP figure 4.
 
-Cost is the mean of the shares of the largest memory and of the largest time, over tasks; quality is PRISP's composite
-where all tasks have its metrics, else the mean score. Source: PRISP appendix B (details of figures).
+Cost is the mean of the shares of the largest memory and of the largest time (cost.py), over tasks; quality is PRISP's
+composite where all tasks have its metrics, else the mean score. Source: PRISP appendix B (details of figures).
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from tailorlm.evaluation.figure import SCORE, Figure
-from tailorlm.evaluation.figures.cost import Spent, by_tasks, costs
+from tailorlm.evaluation.figures.cost import Spent, by_tasks, costs, shared
 from tailorlm.evaluation.names import method_kind, row_name, task_name
 from tailorlm.evaluation.plots import Axis, Line, Point, Scatter, plainly
 from tailorlm.evaluation.report_averages import composites, kinds
@@ -42,7 +42,9 @@ def picture(board: Board, spent: Spent, names: Sequence[str], tasks: Sequence[st
         Line(row_name(name, board.results.few(name)), (Point(found[name], quality[name]),), method_kind(name))
         for name in names if name in quality
     )  # fmt: skip
-    return Scatter("Cost and quality", COST, replace(SCORE, label=label), lines) if len(lines) > 1 else None
+    if len(lines) < 2:
+        return None
+    return Scatter("Cost and quality", COST, replace(SCORE, label=label), lines, shared(board, names))
 
 
 def qualities(board: Board, split: str, tasks: Sequence[str]) -> tuple[str, dict[str, float]]:
@@ -60,6 +62,6 @@ FIGURE = Figure(
     title="Cost and quality",
     source="PRISP figure 4",
     about="Composite cost: memory and time, each as a share of the largest on the task. Up and to the left is better.",
-    wants="a run of `tailor eval` with its rows, and two methods that have an adapter",
+    wants="a run of `tailor eval` with its rows, and two methods that make adapters of users' own",
     plots=plots,
 )
