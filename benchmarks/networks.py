@@ -32,6 +32,7 @@ def variants(seed: int, steps: int) -> dict[str, tuple[p2p.Settings, bool]]:
     wide = replace(ours.lora, alpha=8.0)
     return {
         "additive": (ours, True),
+        "additive, sets": (replace(ours, net=p2p.NetSettings(pool="attention")), True),
         "L": (replace(ours, net=p2p.NetSettings(head="L", pool="facets"), train=slow, lora=wide), True),
         "L one vector": (
             replace(ours, net=p2p.NetSettings(head="L", pool="single"), train=slow, lora=wide,
