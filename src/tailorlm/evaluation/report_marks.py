@@ -6,14 +6,17 @@ example).
 """
 
 import hashlib
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tailorlm.evaluation.answers import read_rows
 from tailorlm.evaluation.report_rows import method_of, part_rows
+from tailorlm.evaluation.results import Results
+from tailorlm.evaluation.rows import STATE
 from tailorlm.evaluation.scores import score_answers
 
 Key = tuple[str, str, str]
@@ -66,23 +69,43 @@ class Marks:
     made: dict[str, Made] = field(default_factory=dict)
 
 
-def read_marks(folder: Path) -> Marks:
-    """The marks of a run's folder; none at all where it has neither rows nor answers. ValueError names the file."""
+def read_marks(folder: Path, results: Results) -> Marks:
+    """The marks of a run's folder; none at all where it has neither rows nor answers. ValueError names the file.
+
+    Rows of methods, splits or parts that the results are not of (an earlier recipe's, kept by --resume) do not count.
+    """
     parts = sorted((folder / "rows").rglob("part-*.parquet"))
     if parts:
-        return of_parts(parts)
+        last = last_parts(folder / "rows" / STATE)
+        return of_parts([one for one in parts if last is None or one in last], results)
     answers = folder / "answers.jsonl"
     return of_answers(answers) if answers.exists() else Marks()
 
 
-def of_parts(parts: list[Path]) -> Marks:
-    """The marks in Parquet parts."""
+def last_parts(state: Path) -> frozenset[Path] | None:
+    """The parts of the last evaluation, as its state says them; None where it says none (an older run's)."""
+    try:
+        said = json.loads(state.read_text(encoding="utf-8")) if state.exists() else {}
+    except (ValueError, RecursionError) as wrong:
+        raise ValueError(f"{state}: no readable JSON ({type(wrong).__name__})") from None
+    parts = said.get("parts") if isinstance(said, dict) else None
+    if parts is None:
+        return None
+    if not isinstance(parts, list) or not all(isinstance(one, str) for one in parts):
+        raise ValueError(f'{state}: expected "parts", a list of file names')
+    return frozenset(state.parent / one for one in parts)
+
+
+def of_parts(parts: Sequence[Path], results: Results) -> Marks:
+    """The marks in Parquet parts, of the methods and splits that the results have."""
     marks = Marks()
     seeds: dict[tuple[str, str, Key], list[float]] = {}
     known: dict[Key, Key] = {}
     for path in parts:
         about = method_of(path)
         for row in part_rows(path):
+            if not results.has(row["method"], row["split"]):
+                continue
             marks.made.setdefault(row["method"], Made(row["adapter"], row["context"], about))
             told: Key = (row["example_id"], row["user_id"], row["task"])
             said = known.setdefault(told, told)

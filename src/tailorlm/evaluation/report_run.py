@@ -71,7 +71,8 @@ def short_names(paths: Sequence[Path]) -> list[str]:
 
 def read_run(folder: Path, name: str) -> Run:
     """One run. ValueError names the file that cannot be read."""
-    return Run(name, folder, read_results(folder / "results.json"), read_marks(folder), read_recipe(folder))
+    results = read_results(folder / "results.json")
+    return Run(name, folder, results, read_marks(folder, results), read_recipe(folder))
 
 
 def read_recipe(folder: Path) -> dict[str, Any]:

@@ -64,6 +64,10 @@ class Results:
         """A score, or None where the method was not measured."""
         return self.methods.get(method, {}).get(split, {}).get(task)
 
+    def has(self, method: str, split: str) -> bool:
+        """Whether a method was measured on a split, or failed there."""
+        return any(split in found.get(method, {}) for found in (self.methods, self.failures))
+
     def interval(self, method: str, split: str, task: str) -> tuple[float, float] | None:
         """The interval of a score, or None where none was computed."""
         found = self.intervals.get(method, {}).get(split, {}).get(task)

@@ -20,6 +20,10 @@ import pyarrow.parquet as pq
 from tailorlm.data.records import Example
 
 ABOUT = b"tailorlm"
+STATE = ".plan.json"
+"""Beside the parts: whether they are finished, and which of them are the last evaluation's. Hidden, so that readers of
+a folder of Parquet files pass it over.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

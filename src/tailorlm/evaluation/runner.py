@@ -11,10 +11,9 @@ from typing import Any
 
 from tailorlm.assembly.runs import changed, write_json
 from tailorlm.evaluation.plan import Cell, Chunk, Plan, Way
-from tailorlm.evaluation.rows import Row, digest, failures, make_private, read_about, write_part
+from tailorlm.evaluation.rows import STATE, Row, digest, failures, make_private, read_about, write_part
 
-PARTS, STATE = "part-*.parquet", ".plan.json"
-"""The state is hidden, so that readers of a folder of Parquet files pass it over."""
+PARTS = "part-*.parquet"
 Reason = Callable[[BaseException], str]
 """An exception in one line, without users' text."""
 Show = Callable[[str, int], None]
@@ -62,7 +61,8 @@ def run(plan: Plan, reason: Reason, show: Show) -> None:
         for split in plan.splits:
             for chunk in plan.chunks(split, way.users):
                 part(plan, way, chunk, reason, show)
-    write_json(plan.folder / STATE, {"finished": True})
+    made = sorted(path.relative_to(plan.folder).as_posix() for _, path in plan.parts() if path.exists())
+    write_json(plan.folder / STATE, {"finished": True, "parts": made})
 
 
 def check(plan: Plan) -> None:

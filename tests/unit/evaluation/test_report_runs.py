@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from made_up_runs import Fake, level, row
+from made_up_runs import Fake, by_lot, level, row
 from report_reading import one, page, read, rows_of
 
 from tailorlm.evaluation.report_apart import remarks
@@ -127,3 +127,32 @@ def test_the_runs_table_has_what_differs(tmp_path: Path) -> None:
     }  # fmt: skip
     more = runs_table(read_runs([*runs, *(one(tmp_path / f"c{n}", Fake("base", 0.3)) for n in range(3))]))
     assert more is not None and more.heads[0] == "Run" and len(more.rows) == 5
+
+
+def test_rows_that_the_results_are_not_of_stay_off_the_page(tmp_path: Path) -> None:
+    fakes = (Fake("base", 0.3), Fake("p2p", 0.5, "p2p"), Fake("oppu", 0.4, "oppu", fails=3))
+    few = one(tmp_path / "few", *fakes, scored=by_lot)
+    many = one(tmp_path / "many", *fakes, Fake("old", 0.9, "old"), splits=["random", "ood"], scored=by_lot)
+    stale = shutil.copytree(many, tmp_path / "stale")  # an earlier recipe's rows, kept by --resume
+    shutil.copy(few / "results.json", stale)
+    wanted, found = (read_runs([folder])[0].marks for folder in (few, stale))
+    assert found == wanted and set(found.scores) == {(name, "random") for name in ("base", "p2p", "oppu")}
+    assert "old" in read_runs([many])[0].marks.made  # negative control
+    assert read([stale]).significance == read([few]).significance  # Holm's correction is over what is shown
+
+
+def test_parts_that_are_not_the_last_evaluation_s_do_not_count(tmp_path: Path) -> None:
+    run = one(tmp_path / "run", Fake("base", 0.3))
+    wanted = read_runs([run])[0].marks
+    (part,) = (run / "rows").rglob("*.parquet")
+    later = Path(str(part).replace("part-00000", "part-00001"))
+    write_part(later, [row(Fake("base", 0.3), "random", "lamp_2m", 99, level)], {"method": Fake("base", 0.3).about({})})
+    state = run / "rows" / ".plan.json"
+    state.write_text(json.dumps({"finished": True, "parts": [part.relative_to(run / "rows").as_posix()]}))
+    assert read_runs([run])[0].marks == wanted
+    state.write_text(json.dumps({"finished": True}))  # an older run's
+    assert read_runs([run])[0].marks != wanted
+    for odd in ('{"finished": true, "parts": [3]}', '{"finished": true, "parts": "all"}'):
+        state.write_text(odd)
+        with pytest.raises(ValueError, match='plan.json: expected "parts", a list of file names'):
+            read_runs([run])

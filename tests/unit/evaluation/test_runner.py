@@ -117,6 +117,19 @@ def test_a_killed_evaluation_goes_on_to_the_same_rows(tmp_path: Path) -> None:
     assert again.ways[0].parts == 6 and rows(again) == rows(whole)
 
 
+def test_the_state_names_the_parts_of_the_last_evaluation(tmp_path: Path) -> None:
+    def said(one: Plan) -> list[str]:
+        parts: list[str] = json.loads((one.folder / ".plan.json").read_text())["parts"]
+        return parts
+
+    whole = plan(tmp_path / "rows", Echo(["a", "b"]))
+    go(whole)
+    assert said(whole) == sorted(str(path.relative_to(whole.folder)) for path in whole.folder.rglob("*.parquet"))
+    fewer = plan(tmp_path / "rows", Echo(["b"], users=3))  # a row less, and fewer users of the other
+    go(fewer, resume=True)
+    assert said(fewer) == [f"dev/seed-0/b/{task}/part-00000.parquet" for task in ("headline", "movie_tagging")]
+
+
 def test_rows_of_another_recipe_or_other_data_are_refused(tmp_path: Path) -> None:
     go(plan(tmp_path / "rows", Echo(["a"])))
     other = plan(tmp_path / "rows", Echo(["new"]), Echo(["a"], seed=0))
