@@ -17,8 +17,9 @@ from tailorlm.assembly import build, checkpoints
 from tailorlm.assembly.benches import load_base, make_bench, make_encoder, make_profilers
 from tailorlm.assembly.fitting import Fit, fit, from_text
 from tailorlm.assembly.histories import History, interactions
+from tailorlm.assembly.kept import Profilers
 from tailorlm.assembly.messages import check_sampling, conversations, people
-from tailorlm.assembly.profilers import Profilers, one_by_one
+from tailorlm.assembly.profilers import one_by_one
 from tailorlm.assembly.recipes import BaseSettings, Recipe, read, resolve
 from tailorlm.backbone.generate import generate
 from tailorlm.backbone.prompt import Messages

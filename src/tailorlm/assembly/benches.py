@@ -13,7 +13,8 @@ import torch
 
 from tailorlm.adapters.lora import LoraSpace
 from tailorlm.assembly import hub
-from tailorlm.assembly.profilers import Known, Profilers, make
+from tailorlm.assembly.kept import Profilers
+from tailorlm.assembly.profilers import Known, make
 from tailorlm.assembly.recipes import BaseSettings, EncoderSettings, ProfileSettings
 from tailorlm.assembly.wordings import asked_as
 from tailorlm.backbone.fingerprint import fingerprint

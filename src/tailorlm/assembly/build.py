@@ -14,9 +14,10 @@ from tailorlm.adapters.peft_files import save_peft
 from tailorlm.assembly import checkpoints, runs, splitting
 from tailorlm.assembly.benches import load_base, make_bench, make_encoder, make_profilers, truncated
 from tailorlm.assembly.datasets import pools, training_users, validation_users
+from tailorlm.assembly.kept import Profilers
 from tailorlm.assembly.population import population
 from tailorlm.assembly.preflight import check_given, check_trackers, try_writer
-from tailorlm.assembly.profilers import Known, Profilers, learn, one_by_one
+from tailorlm.assembly.profilers import Known, learn, one_by_one
 from tailorlm.assembly.recipes import Recipe, method, plain
 from tailorlm.assembly.run_folders import starting
 from tailorlm.assembly.spent import spending, spent

@@ -4,12 +4,13 @@ Knows nothing of encoders or networks. What a statistical profile has learned of
 kept with the checkpoint. Source: P2P section 2.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tailorlm.assembly.datasets import task_of
+from tailorlm.assembly.kept import Kept, Profilers
 from tailorlm.assembly.recipes import ProfileSettings
-from tailorlm.data.records import Interaction, User
+from tailorlm.data.records import User
 from tailorlm.methods.source import Profiler
 from tailorlm.profiles import given
 from tailorlm.profiles.given_or import GivenOr
@@ -19,9 +20,6 @@ from tailorlm.profiles.number import number
 from tailorlm.profiles.profile import Complete, Profile
 from tailorlm.profiles.replies import asker
 from tailorlm.profiles.statistical import summarise
-
-Profilers = Callable[[Sequence[User], str | None], list[Profile]]
-"""(users, task or None for all) -> a profile each, from the whole of each history."""
 
 
 @dataclass(frozen=True)
@@ -102,17 +100,8 @@ def _summariser(settings: ProfileSettings, complete: Complete | None, writer: st
 
 
 def one_by_one(profilers: Profilers, users: Sequence[User]) -> Profiler:
-    """`profilers` for one history at a time, as training asks; each is made once.
+    """`profilers` for one history at a time, or for some at once, as training asks; each is made once.
 
     Profile texts that came with `users` go with their ids.
     """
-    given_texts = {user.id: user.profile for user in users}
-    made: dict[tuple[str, tuple[Interaction, ...], str | None], Profile] = {}
-
-    def profile(user_id: str, history: Sequence[Interaction], task: str | None) -> Profile:
-        key = (user_id, tuple(history), task)
-        if key not in made:
-            made[key] = profilers([User(user_id, key[1], given_texts.get(user_id))], task)[0]
-        return made[key]
-
-    return profile
+    return Kept(profilers, {user.id: user.profile for user in users})

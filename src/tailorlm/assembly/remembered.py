@@ -1,9 +1,9 @@
 """Profiles made once each, for all methods that ask, on disk: what many users' profiles are must not fill memory.
 
 Many users' profiles are made in one call where that is possible (a language model writes them in batches); a user for
-whom that failed is not asked about again, and stops nobody else. What a
-profile took to make is known even where it was made before, so that no method pays for another; a method pays once for
-each, however often it asks. The file has no name: nothing of it outlives the process. Knows nothing of methods.
+whom that failed is not asked about again, and stops nobody else. What a profile took to make is known even where it was
+made before, so that no method pays for another; a method pays once for each, however often it asks. The file has no
+name: nothing of it outlives the process. Knows nothing of methods.
 """
 
 import hashlib
@@ -12,12 +12,14 @@ import tempfile
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tailorlm.assembly.fitting import fit
-from tailorlm.assembly.profilers import Profilers
+from tailorlm.assembly.kept import AT_ONCE, Profilers, parts
 from tailorlm.assembly.store import bare
 from tailorlm.data.records import Interaction, User
+from tailorlm.methods.asking import Asked, profiles
 from tailorlm.methods.source import Profiler
 from tailorlm.profiles.llm import ProfileError, ProfilesError
 from tailorlm.profiles.profile import Profile
@@ -77,6 +79,24 @@ class Remembered:
             raise ProfileError(user_id, self._failed[key])
         self.paid.add(key)
         return self._read(self._places[key][0])
+
+    def many(self, asked: Sequence[Asked]) -> list[Profile]:
+        """A profile of each (N), in order: those that are missing are made together, AT_ONCE of them.
+
+        ProfileError, as the call raises it, for the first that has none.
+        """
+        missing: dict[str | None, dict[Key, User]] = {}
+        for one in asked:
+            user = User(one.user_id, tuple(one.history), self._texts.get(one.user_id))
+            if (key := self._key(user, one.task)) not in self._places and key not in self._failed:
+                missing.setdefault(one.task, {})[key] = user
+        for task, users in missing.items():
+            for keys in parts(list(users), AT_ONCE):
+                # Where one of them cannot be made, each is made alone, so that the others can.
+                with suppress(ValueError):
+                    self._make([users[key] for key in keys], task)
+                    self.paid.update(keys)
+        return [self(*one) for one in asked]
 
     def _together(self, task: str | None) -> None:
         """The profiles of all users who were met and have none yet; who asks first pays its own share only."""
@@ -142,9 +162,17 @@ class Fitted:
         """The profile as a control makes it, if there is one."""
         return self.change(self.plain(user_id, history, task))
 
+    def many(self, asked: Sequence[Asked]) -> list[Profile]:
+        """A profile of each (N), likewise."""
+        made = profiles(self._profile, asked)
+        return [self.change(self._fitted(one.user_id, profile)) for one, profile in zip(asked, made, strict=True)]
+
     def plain(self, user_id: str, history: Sequence[Interaction], task: str | None) -> Profile:
         """The profile, without the statements that the source has no slot for."""
-        found = fit(self._profile(user_id, history, task), self.facets)
+        return self._fitted(user_id, self._profile(user_id, history, task))
+
+    def _fitted(self, user_id: str, profile: Profile) -> Profile:
+        found = fit(profile, self.facets)
         if self.facets and found.note:
             self.notes[user_id] = found.note
         return found.profile

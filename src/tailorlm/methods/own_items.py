@@ -18,6 +18,7 @@ from tailorlm.backbone.prompt import Prompt, encode_row, plain
 from tailorlm.backbone.rows import Row
 from tailorlm.contexts.context import Request, within
 from tailorlm.data.records import Example, Interaction, User
+from tailorlm.methods.asking import Asked, profiles
 from tailorlm.methods.owners import Owner
 from tailorlm.methods.source import Bench
 from tailorlm.tasks.task import Pair, Pool
@@ -182,16 +183,37 @@ def _in_context(
 ) -> list[Prompt]:
     """The items' prompts with the context of what came before each."""
     build = settings.module().build
-    prompts: list[Prompt] = build([_request(bench, people, one) for one in chosen], settings.filled())
+    before = [_before(bench, people, one) for one in chosen]
+    told = zip(before, _profiles(bench, people, chosen, before), strict=True)
+    requests = [_request(bench, people, one, *shown) for one, shown in zip(chosen, told, strict=True)]
+    prompts: list[Prompt] = build(requests, settings.filled())
     return prompts
 
 
-def _request(bench: Bench, people: Sequence[Owner], one: _Chosen) -> Request:
-    owner, item = people[one.owner], _item(people, one)
+def _before(bench: Bench, people: Sequence[Owner], one: _Chosen) -> tuple[Interaction, ...]:
+    """What an item's context may be made of."""
+    item = _item(people, one)
     # Pairs with a pool take one of the newer half of what is before (_newest): what is shown must not hold the answer.
     # A query of the data is its own pair.
     shown = one.place // 2 if item.task in bench.pools and not item.asked else one.place
-    task, before = bench.task_of(item.task), owner.user.history[:shown]
+    return people[one.owner].user.history[:shown]
+
+
+def _profiles(
+    bench: Bench, people: Sequence[Owner], chosen: Sequence[_Chosen], before: Sequence[tuple[Interaction, ...]]
+) -> list[str]:
+    """The profile text before each item; "" before the first."""
+    owners = [people[one.owner] for one in chosen]
+    asked = [Asked(own.user.id, past, own.task) for own, past in zip(owners, before, strict=True) if past]
+    texts = iter([one.text for one in profiles(bench.profile, asked)])
+    return [next(texts) if past else "" for past in before]
+
+
+def _request(
+    bench: Bench, people: Sequence[Owner], one: _Chosen, before: tuple[Interaction, ...], profile: str
+) -> Request:
+    owner, item = people[one.owner], _item(people, one)
+    task = bench.task_of(item.task)
     example = Example(f"{owner.user.id}@{one.place}", owner.user.id, item.task, *one.pair, item.time)
     tokenizer = bench.backbone.tokenizer
     words = tokenizer(plain(tokenizer, one.pair[1]), add_special_tokens=False, verbose=False)["input_ids"]
@@ -199,7 +221,7 @@ def _request(bench: Bench, people: Sequence[Owner], one: _Chosen) -> Request:
         example,
         task.prompt(one.pair[0]),
         history=before,
-        profile=bench.profile(owner.user.id, before, owner.task).text if before else "",
+        profile=profile,
         retrieval=task.retrieval,
         fits=within(tokenizer, bench.max_tokens - len(words) - 1),  # and the end of the turn
     )

@@ -17,6 +17,7 @@ from tailorlm.adapters.batch import Adapters
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, User
 from tailorlm.hypernet.kinds import Network
+from tailorlm.methods.asking import Asked
 from tailorlm.methods.batches import BatchSettings, batches, count_tokens
 from tailorlm.methods.held import LOSS, UNKNOWN, check_monitor, held_batches, held_loss
 from tailorlm.methods.lora import LoraSettings
@@ -186,8 +187,8 @@ class Source:
 
         With k = 0 one adapter each; with k > 0 profiles and histories, of which `adapters` makes one a query.
         """
-        wanted = [(user, task) for user in users for task in self.scopes(tasks)]
-        return self.enrol_profiles([self.inputs.known(user.id, user.history, task) for user, task in wanted], users)
+        wanted = [Asked(user.id, user.history, task) for user in users for task in self.scopes(tasks)]
+        return self.enrol_profiles(self.inputs.known(wanted), users)
 
     def scopes(self, tasks: Sequence[str]) -> Sequence[str | None]:
         """What a user's profiles are about. ValueError where the scope is "task" and no task is named."""

@@ -1,6 +1,6 @@
 """What P2P's hypernetwork is told of a user: the summary, items retrieved for a query, or the whole history.
 
-    known(user, history, task)     what is the same for all of a user's queries (and task)
+    known(asked)                   what is the same for all queries of a user (and task), for many of them
     asked(profiles, requests)      with the k items that BM25 finds for each query; as they are where k is 0
 
 An item is told as its task shows it. Knows nothing of vectors or networks. Source: P2P section 3.1 (summary and k
@@ -15,6 +15,7 @@ from tailorlm.backbone.prompt import Prompt
 from tailorlm.contexts.context import Request
 from tailorlm.contexts.retrieval import top
 from tailorlm.data.records import Example, Interaction
+from tailorlm.methods.asking import Asked, profiles
 from tailorlm.methods.source import Profiler
 from tailorlm.profiles.profile import Profile, Statement
 from tailorlm.tasks.task import Task
@@ -49,13 +50,18 @@ class Inputs:
     told: Told
     k: int
 
-    def known(self, user_id: str, history: Sequence[Interaction], task: str | None) -> Profile:
-        """The part of a profile that no query decides."""
+    def known(self, asked: Sequence[Asked]) -> list[Profile]:
+        """The part of each profile (N) that no query decides."""
         if self.told == "history":
-            return self.neutral_if_empty(Profile(user_id, task, self.items(history, task), "history"))
+            return [self.whole(one) for one in asked]
         if self.told == "items":
-            return Profile(user_id, task, (), "items")
-        return self.profile(user_id, history, task)
+            return [Profile(one.user_id, one.task, (), "items") for one in asked]
+        return profiles(self.profile, asked)
+
+    def whole(self, asked: Asked) -> Profile:
+        """All of a history, an item a statement."""
+        said = self.items(asked.history, asked.task)
+        return self.neutral_if_empty(Profile(asked.user_id, asked.task, said, "history"))
 
     def items(self, history: Sequence[Interaction], task: str | None) -> tuple[Statement, ...]:
         """The items of the task (None: all), a statement each, the newest first: an encoder that cuts keeps those."""

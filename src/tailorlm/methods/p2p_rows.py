@@ -10,6 +10,7 @@ from typing import Literal
 
 from tailorlm.data.cuts import Cut, sample_cuts, seen
 from tailorlm.data.records import User
+from tailorlm.methods.asking import Asked
 from tailorlm.methods.p2p_inputs import Inputs
 from tailorlm.methods.source import Bench
 from tailorlm.profiles.profile import Profile
@@ -62,7 +63,7 @@ def told_rows(
     wanted, owners = scoped(rows, scope)
     units = [f"{owner:09d}" for owner in owners]
     before = [seen(by_id[cut.user_id], cut) for cut, _ in wanted]
-    known = [inputs.known(cut.user_id, past, task) for (cut, task), past in zip(wanted, before, strict=True)]
+    known = inputs.known([Asked(cut.user_id, past, task) for (cut, task), past in zip(wanted, before, strict=True)])
     if inputs.k == 0:
         return ToldRows(rows, known, owners, units)
     asked = zip(rows.queries, owners, strict=True)

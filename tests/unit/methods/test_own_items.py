@@ -118,8 +118,8 @@ def test_the_negative_control_shows_the_candidate(roomy, monkeypatch):
     from tailorlm.methods import own_items
 
     told = replace(roomy, pools={"lamp_1": OTHERS}, task_of=known, profile=listed)
-    request = own_items._request
-    monkeypatch.setattr(own_items, "_request", lambda bench, *more: request(replace(bench, pools={}), *more))
+    before = own_items._before
+    monkeypatch.setattr(own_items, "_before", lambda bench, *more: before(replace(bench, pools={}), *more))
     rows = own_rows(told, [Owner(User("ann", PAPERS))], ItemSettings(context="full_history"), seed=0).rows
     counts = [text(told, two).count(cited(text(told, one))) for one, two in zip(rows[:8], rows[8:], strict=True)]
     assert counts == [2] * 8

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tailorlm.methods import p2p
+from tailorlm.methods.asking import Asked
 from tailorlm.methods.p2p_controls import (
     across_tasks,
     deranged,
@@ -124,7 +125,7 @@ def test_a_wrong_profiles_adapter_is_asked_for_in_the_users_own_name(bench, peop
     train = TrainSettings(steps=4, learning_rate=1e-2, warmup=0.0, save_every=0, line_seconds=1e9)
     source = p2p.Source(bench, p2p.Settings(net=p2p.NetSettings(components=3), train=train))
     source.prepare(people, tmp_path / "run")
-    profiles = [source.inputs.known(user.id, user.history, None) for user in people]
+    profiles = source.inputs.known([Asked(user.id, user.history, None) for user in people])
     right, wrong = source.enrol_profiles(profiles), source.enrol_profiles(shuffled(profiles, 0))
     right_adapters, index = source.adapters(queries, right)
     wrong_adapters, wrong_index = source.adapters(queries, wrong)

@@ -8,6 +8,7 @@ import torch
 from tailorlm.data.cuts import Cut
 from tailorlm.data.records import Example, Interaction, User
 from tailorlm.methods import p2p
+from tailorlm.methods.asking import Asked
 from tailorlm.methods.batches import BatchSettings, batches
 from tailorlm.methods.objectives import LossSettings
 from tailorlm.methods.p2p_inputs import NOTHING, Inputs, item_facets
@@ -95,7 +96,7 @@ def test_the_nearest_item_of_the_task_comes_first(bench):
     other = Interaction("a goat sings loudly", "4", None, "rating")
     inputs = Inputs(bench.profile, bench.task_of, "items", 2)
     query = Example("q", "u", "headline", "Write a headline: the goat sings loudly", None)
-    (found,) = inputs.asked([inputs.known("u", (*items, other), None)], [inputs.request(query, (*items, other))])
+    (found,) = inputs.asked(inputs.known([Asked("u", (*items, other), None)]), [inputs.request(query, (*items, other))])
     assert "goat" in found.statements[0].text and found.statements[0].text == inputs.shown(items[1])
     assert inputs.shown(other) not in [s.text for s in found.statements]
 
@@ -173,8 +174,8 @@ def test_every_source_trains_and_serves_an_empty_history(bench, people, queries,
     assert not same(adapters[0], adapters[1])
     if told != "profile+items":
         assert (
-            source.inputs.known("new", (), None).statements == ()
-            or NOTHING in source.inputs.known("new", (), None).text
+            source.inputs.known([Asked("new", (), None)])[0].statements == ()
+            or NOTHING in source.inputs.known([Asked("new", (), None)])[0].text
         )
 
 
