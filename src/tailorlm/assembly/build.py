@@ -18,7 +18,7 @@ from tailorlm.assembly.kept import Profilers
 from tailorlm.assembly.population import population
 from tailorlm.assembly.preflight import check_given, check_trackers, try_writer
 from tailorlm.assembly.profilers import Known, learn, one_by_one
-from tailorlm.assembly.recipes import Recipe, method, plain
+from tailorlm.assembly.recipes import Recipe, method, plain, trained_as
 from tailorlm.assembly.run_folders import starting
 from tailorlm.assembly.spent import spending, spent
 from tailorlm.data.problems import Report
@@ -95,7 +95,7 @@ def train(recipe: Recipe, directory: Path, resume: bool = False) -> Path:
 
 def train_shared(built: Built, directory: Path, resume: bool) -> Adapters:
     """MT-LoRA, trained and saved as a PEFT folder; one adapter."""
-    source = mt_lora.Source(built.bench, method(built.recipe, "mt_lora"))
+    source = mt_lora.Source(built.bench, trained_as(built.recipe, "mt_lora"))
     with spending(costs(directory, "mt_lora")):
         source.prepare(built.users, directory / "mt_lora", resume, built.held)
     adapters = source.enrol(built.users[:1]).adapters

@@ -12,6 +12,7 @@ from typing import Any, Literal, cast
 from tailorlm import recipe as toml
 from tailorlm.assembly import variants
 from tailorlm.assembly.compared import Compared, EvalSettings, compared, nearest
+from tailorlm.assembly.shown import as_shown, check_contexts
 from tailorlm.assembly.splitting import SplitSettings
 from tailorlm.methods.held import check_monitor
 from tailorlm.plugins import find
@@ -163,6 +164,7 @@ def resolve(table: Mapping[str, Any]) -> Recipe:
     named = ["mt_lora", "p2p", *recipe.methods, *(row.adapter for row in compared(recipe.eval))]
     whole = {name: plain(method(recipe, name)) for name in dict.fromkeys(named)}
     complete = toml.settings(Recipe, {**plain(recipe), "methods": whole})
+    check_contexts(complete.contexts)
     check_start(complete)
     check_validation(complete)
     for row in compared(complete.eval):
@@ -221,6 +223,11 @@ def method(recipe: Recipe, name: str) -> Any:
     cls = find("methods", name).Settings
     table = seeded(cls, recipe.methods.get(name, {}), recipe.seed)
     return toml.settings(cls, table, f"methods.{name}")
+
+
+def trained_as(recipe: Recipe, name: str) -> Any:
+    """`method` with its rows written as evaluation writes prompts, which is how it is trained."""
+    return as_shown(method(recipe, name), recipe.contexts, recipe.eval.profiles)
 
 
 def seeded(cls: type, table: Mapping[str, Any], seed: int) -> dict[str, Any]:

@@ -17,13 +17,14 @@ from typing import Any
 from tailorlm import __version__
 from tailorlm import recipe as toml
 from tailorlm.assembly import run_folders
-from tailorlm.assembly.recipes import Recipe, plain, resolve
+from tailorlm.assembly.recipes import Recipe, plain, resolve, trained_as
 from tailorlm.training.checkpoints import make_private
 
 RECIPE, RUN = run_folders.RECIPE, "run.json"
 PACKAGES = ("torch", "transformers", "accelerate", "peft", "sentence-transformers", "safetensors", "numpy")
 FREE = frozenset({"eval", "contexts"})
-"""Tables that a run may change between training and evaluation: they change no trained number."""
+"""Tables that a run may change between training and evaluation: they change no trained number, but where a method's
+rows are trained on in context (`trained_as`)."""
 TRAINED = frozenset({"mt_lora", "p2p"})
 """The methods that `tailor train` trains: of any other's settings the run holds nothing."""
 
@@ -52,7 +53,7 @@ def open_run(directory: Path, recipe: Recipe) -> None:
 
 def trained(recipe: Recipe) -> dict[str, Any]:
     """The recipe without what `tailor train` does not read: other methods, and the groups that their rows train on."""
-    own = {name: recipe.methods[name] for name in TRAINED if name in recipe.methods}
+    own = {name: plain(trained_as(recipe, name)) for name in TRAINED if name in recipe.methods}
     return plain(replace(recipe, methods=own, data=replace(recipe.data, groups={})))
 
 

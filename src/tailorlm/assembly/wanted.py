@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from tailorlm.assembly.compared import Compared, compared, nearest
 from tailorlm.assembly.recipes import Recipe, plain, seeded, trained_on
+from tailorlm.assembly.shown import as_shown
 from tailorlm.assembly.splitting import asked
 from tailorlm.assembly.variants import over
 from tailorlm.methods.source import Needs
@@ -80,8 +81,6 @@ def context_settings(recipe: Recipe, row: Compared) -> Any:
 def check_rows(recipe: Recipe) -> None:
     """ValueError for whatever a row of the evaluation cannot be."""
     asked(recipe)
-    for name in recipe.contexts:
-        find("contexts", name)
     rows = {row.name: row for row in compared(recipe.eval)}
     for row in rows.values():
         _wanted(recipe, row, rows, (row.name,), 0)
@@ -95,6 +94,7 @@ def _wanted(recipe: Recipe, row: Compared, rows: Rows, path: tuple[str, ...], by
     table = over(recipe.methods.get(row.adapter, {}), row.settings)
     cls = find("methods", row.adapter).Settings
     settings = filled(cls, seeded(cls, table, recipe.seed), f"methods.{row.adapter}")
+    settings = as_shown(settings, recipe.contexts, recipe.eval.profiles)
     begins = _start(recipe, row, rows, path, by)
     return Wanted(row.adapter, moved(settings, by), begins, trained_on(recipe.data, row))
 

@@ -66,4 +66,5 @@ def about(recipe: Recipe, row: Compared, source: Wanted, seed: int) -> dict[str,
         "encoder": {name: encoder[name] for name in encoder if name != "cache"},
         "base": {name: base[name] for name in base if name != "device"}, "batch": recipe.eval.batch,
         "users_at_once": recipe.eval.users_at_once,
+        **({"profiles": scope(recipe)} if scope(recipe) != "task" else {}),
     }  # fmt: skip

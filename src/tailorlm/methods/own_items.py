@@ -31,7 +31,8 @@ class ItemSettings:
     `items`: the newest so many that make a pair; 0 all. `asked`: answered queries only ([data] queries), no item of the
     history beside them: a benchmark's task data. `context`: "none" writes each item plain, another context (with
     `options`, its settings) twice: plain and with the context. `scope`: one adapter a user from all items, or one for
-    each task from the items of that task.
+    each task from the items of that task. `profiles`: a context shows the profile of the item's "task" or of "all"
+    tasks; None is the "task", and in a recipe what `eval.profiles` says.
     """
 
     items: int = 0
@@ -39,6 +40,7 @@ class ItemSettings:
     context: str = "none"
     options: Mapping[str, Any] = field(default_factory=dict)
     scope: Literal["all", "task"] = "all"
+    profiles: Literal["task", "all"] | None = None
 
     def __post_init__(self) -> None:
         """ValueError for less than no item; with the nearest valid names for an unknown context or option."""
@@ -184,7 +186,7 @@ def _in_context(
     """The items' prompts with the context of what came before each."""
     build = settings.module().build
     before = [_before(bench, people, one) for one in chosen]
-    told = zip(before, _profiles(bench, people, chosen, before), strict=True)
+    told = zip(before, _profiles(bench, people, chosen, before, settings), strict=True)
     requests = [_request(bench, people, one, *shown) for one, shown in zip(chosen, told, strict=True)]
     prompts: list[Prompt] = build(requests, settings.filled())
     return prompts
@@ -200,11 +202,13 @@ def _before(bench: Bench, people: Sequence[Owner], one: _Chosen) -> tuple[Intera
 
 
 def _profiles(
-    bench: Bench, people: Sequence[Owner], chosen: Sequence[_Chosen], before: Sequence[tuple[Interaction, ...]]
-) -> list[str]:
-    """The profile text before each item; "" before the first."""
-    owners = [people[one.owner] for one in chosen]
-    asked = [Asked(own.user.id, past, own.task) for own, past in zip(owners, before, strict=True) if past]
+    bench: Bench, people: Sequence[Owner], chosen: Sequence[_Chosen], before: Sequence[tuple[Interaction, ...]],
+    settings: ItemSettings,
+) -> list[str]:  # fmt: skip
+    """The profile text before each item, as evaluation shows it before a query; "" before the first."""
+    ids = [people[one.owner].user.id for one in chosen]
+    tasks = [None if settings.profiles == "all" else _item(people, one).task for one in chosen]
+    asked = [Asked(*one) for one in zip(ids, before, tasks, strict=True) if one[1]]
     texts = iter([one.text for one in profiles(bench.profile, asked)])
     return [next(texts) if past else "" for past in before]
 

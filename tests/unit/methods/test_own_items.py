@@ -73,7 +73,24 @@ def test_a_context_holds_the_nearest_earlier_item_and_the_profile_of_earlier_ite
         added = text(roomy, two).replace(text(roomy, one).removeprefix("<|user|>"), "")
         assert f"HEAD{place - 1}" in added and "About the user" in added  # of equals the newest earlier one
         assert all(f"alpha{later}" not in added and f"HEAD{later}" not in added for later in range(place, 6))
-        assert roomy.profile("lea", user.history[:place], None).text in added
+        assert roomy.profile("lea", user.history[:place], "headline").text in added
+
+
+@pytest.mark.parametrize("scope", ["all", "task"])
+def test_a_context_shows_the_profile_that_evaluation_shows(roomy, people, scope):
+    """The query's task's, whether an adapter is for all tasks or for one; of all tasks where that is asked for."""
+    user = people[0]
+    task, before = user.history[-1].task, user.history[:-1]
+    of_task, of_all = (roomy.profile(user.id, before, about).text for about in (task, None))
+    assert of_task != of_all and of_all not in of_task
+
+    def shown(profiles):
+        one = ItemSettings(items=1, context="profile_only", scope=scope, profiles=profiles)
+        return text(roomy, own_rows(roomy, owners([user], [task], scope), one, seed=0).rows[1])
+
+    assert shown(None) == shown("task")
+    assert f"About the user:\n{of_task}\n" in shown("task") and of_all not in shown("task")
+    assert f"About the user:\n{of_all}\n" in shown("all")
 
 
 def test_an_item_or_later_items_changed_leave_the_context_alone_and_earlier_ones_do_not(roomy):
