@@ -18,7 +18,6 @@ from tailorlm.backbone.rows import RowBatch
 from tailorlm.data.records import Interaction, User
 from tailorlm.methods.batches import BatchSettings, all_items, batches
 from tailorlm.methods.source import Bench
-from tailorlm.plugins import names
 from tailorlm.profiles.profile import Profile, Statement
 from tailorlm.tasks.task import Task
 from tailorlm.training.examples import TrainingSet
@@ -79,15 +78,6 @@ def description(task: Task, instead: Mapping[str, str] = MappingProxyType({})) -
     if not text.strip():
         raise ValueError(f"task {task.name!r} has no description (Task.description), from which its adapter is made")
     return text
-
-
-def check_names(descriptions: Mapping[str, str], asked: Sequence[str]) -> None:
-    """ValueError for a name that is neither a task's file nor one of the tasks that are asked."""
-    for name in descriptions:
-        if name not in (*asked, *names("tasks")):
-            raise ValueError(
-                f"descriptions has a task {name!a}, and there is no such task; asked: {', '.join(sorted(asked))}"
-            )
 
 
 def as_profiles(descriptions: Sequence[str]) -> list[Profile]:

@@ -27,6 +27,7 @@ from tailorlm.methods.own_plan import STAGE_2_BATCHES, STAGE_2_RATES, Pace
 from tailorlm.methods.owners import Owner, owners
 from tailorlm.methods.peft import PeftSettings
 from tailorlm.methods.source import Bench, Needs, Roster, Start
+from tailorlm.methods.task_names import task_names
 from tailorlm.methods.tuned import Tuned
 from tailorlm.methods.tuning import Raw, Tuning
 from tailorlm.training.many import ManySettings, Observe
@@ -71,6 +72,15 @@ class Settings:
                 f"users_at_once is {self.users_at_once} (valid: at least 1), dropout {self.dropout} (in [0, 1))"
             )
         self.peft()
+        _ = self.pace
+
+    @property
+    def pace(self) -> Pace:
+        """How often and in what steps a user sees the own rows."""
+        return Pace(
+            epochs=self.epochs, batch=self.batch, rate=self.train.learning_rate, batches=self.batches,
+            rates=self.rates, seed=self.seed,
+        )  # fmt: skip
 
     def peft(self) -> PeftSettings:
         """The users' kind of adapter."""
@@ -99,9 +109,11 @@ class Source:
         self.own = self.peft.space(bench.backbone)
         self.space = self.own if start is None else stack(start.space, self.own)
         self.injector = Injector(bench.backbone.model, self.space)
+        self.tasks: frozenset[str] = frozenset()
 
     def prepare(self, users: Sequence[User], directory: Path, resume: bool = False, held: Sequence[User] = ()) -> None:
-        """Nothing: the start is given. `held` users decide nothing: each user's training is the user's own."""
+        """Only which tasks there are: the start is given. `held` users decide nothing."""
+        self.tasks = task_names(self.bench, users if self.settings.pace.unfiled else ())
 
     def enrol(
         self, users: Sequence[User], tasks: Sequence[str] = (), *, directory: Path | None = None,
@@ -109,19 +121,20 @@ class Source:
     ) -> Roster:  # fmt: skip
         """Train every user's adapter on the user's own items; a user without items keeps the start alone.
 
+        ValueError for rates or batches of a task that there is not, by name.
         With a `directory` a run that was stopped goes on exactly; `observe` sees each step's gradients.
         """
         people = owners(users, tasks, self.settings.items.scope)
         if not self.settings.gradient_norms or not isinstance(self.own, LoraSpace):
-            return self.tuning().enrol(people, directory, observe)
+            return self.tuning(tasks).enrol(people, directory, observe)
         looking = Looking(self.own, observe)
-        return replace(self.tuning().enrol(people, directory, looking), gradients=looking.found())
+        return replace(self.tuning(tasks).enrol(people, directory, looking), gradients=looking.found())
 
     def more(
         self, roster: Roster, users: Sequence[User], tasks: Sequence[str] = (), observe: Observe | None = None
     ) -> Roster:
         """Go on with those of `users` who have new items, on those; everybody else keeps every bit."""
-        return self.tuning().more(roster, owners(users, tasks, self.settings.items.scope), observe)
+        return self.tuning(tasks).more(roster, owners(users, tasks, self.settings.items.scope), observe)
 
     def restored(self, users: Sequence[User], tuned: Tuned, tasks: Sequence[str] = ()) -> Roster:
         """The roster of what was kept of `users`, each one's own, whatever their order.
@@ -134,16 +147,12 @@ class Source:
         """Each request's own user's adapter (N)."""
         return roster.adapters, torch.tensor(roster.index(requests))
 
-    def tuning(self) -> Tuning:
-        """How users are trained."""
+    def tuning(self, tasks: Sequence[str] = ()) -> Tuning:
+        """How users are trained, who are asked `tasks`."""
         settings = self.settings
-        pace = Pace(
-            epochs=settings.epochs, batch=settings.batch, rate=settings.train.learning_rate,
-            batches=settings.batches, rates=settings.rates, seed=settings.seed,
-        )  # fmt: skip
         return Tuning(
-            self.bench, self.injector, self._begin, self.effective, settings.items, pace, settings.train,
-            self._about(), settings.users_at_once, settings.dropout,
+            self.bench, self.injector, self._begin, self.effective, settings.items, settings.pace, settings.train,
+            self._about(), settings.users_at_once, settings.dropout, self.tasks.union(tasks),
         )  # fmt: skip
 
     def effective(self, params: Raw, fixed: Raw) -> Adapters:

@@ -3,12 +3,15 @@
 Knows nothing of what is trained. Source: PRISP table 7, OPPU's epochs (reference sections 2 and 3).
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tailorlm.methods.own_items import OwnRows
 from tailorlm.methods.owners import Owner
+from tailorlm.methods.task_names import check_names
+from tailorlm.plugins import names
 from tailorlm.training.plan import Plan, plan_epochs
 
 T = TypeVar("T")
@@ -28,6 +31,25 @@ class Pace:
     batches: Mapping[str, int] = field(default_factory=dict)
     rates: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """ValueError for less than one pass or row, and for a rate that is not above 0."""
+        if min(self.epochs, self.batch, *self.batches.values()) < 1:
+            raise ValueError(
+                f"epochs is {self.epochs}, batch {self.batch}, batches {dict(self.batches)}; valid is at least 1"
+            )
+        if not all(math.isfinite(rate) and rate > 0 for rate in (self.rate, *self.rates.values())):
+            raise ValueError(f"learning_rate is {self.rate}, rates {dict(self.rates)}; valid is above 0")
+
+    @property
+    def unfiled(self) -> bool:
+        """Whether a task is named that has no file: only the data can say that it is there."""
+        return not {*self.batches, *self.rates} <= set(names("tasks"))
+
+    def check_tasks(self, known: Collection[str]) -> None:
+        """ValueError for batches or rates of a task that is neither a file nor one of the `known`."""
+        check_names("batches", self.batches, known)
+        check_names("rates", self.rates, known)
 
 
 def own_plan(people: Sequence[Owner], rows: OwnRows, pace: Pace) -> Plan:

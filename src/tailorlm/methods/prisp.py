@@ -28,6 +28,7 @@ from tailorlm.methods.own_plan import STAGE_2_BATCHES, STAGE_2_RATES, Pace
 from tailorlm.methods.owners import Owner, owners
 from tailorlm.methods.source import Bench, Needs, Roster, Start, shared_start
 from tailorlm.methods.starts import lora_ga, pissa
+from tailorlm.methods.task_names import task_names
 from tailorlm.methods.tuned import Tuned
 from tailorlm.methods.tuning import Raw, Tuning
 from tailorlm.training.many import ManySettings, Observe
@@ -77,6 +78,15 @@ class Settings:
             raise ValueError(
                 f"users_at_once is {self.users_at_once} (valid: at least 1), dropout {self.dropout} (in [0, 1))"
             )
+        _ = self.pace
+
+    @property
+    def pace(self) -> Pace:
+        """How often and in what steps a user sees the own rows."""
+        return Pace(
+            epochs=self.epochs, batch=self.batch, rate=self.train.learning_rate, batches=self.batches,
+            rates=self.rates, seed=self.seed,
+        )  # fmt: skip
 
     @property
     def cut_out(self) -> bool:
@@ -106,10 +116,12 @@ class Source:
         self.anchor_space: LoraSpace = settings.lora.space(bench.backbone)
         self.space = bridge.space(self.anchor_space, settings.train_parts, settings.cut_out)
         self.injector = Injector(bench.backbone.model, self.space)
+        self.tasks: frozenset[str] = frozenset()
         self.start = self._made() if start is None else start
 
     def prepare(self, users: Sequence[User], directory: Path, resume: bool = False, held: Sequence[User] = ()) -> None:
         """Train the anchor further on `users`' items, where the settings say so; `held` users decide nothing."""
+        self.tasks = task_names(self.bench, users if self.settings.pace.unfiled else ())
         if self.settings.task.data != 0:
             anchor = self._fitting(self.start.one())
             now = trained_further(
@@ -124,19 +136,20 @@ class Source:
     ) -> Roster:  # fmt: skip
         """Tune the users' adapters, from the anchors, on the newest of their own items.
 
+        ValueError for rates or batches of a task that there is not, by name.
         With a `directory` a run that was stopped goes on exactly; `observe` sees each step's gradients.
         """
         people = owners(users, tasks, self.settings.items.scope)
         if not self.settings.gradient_norms:
-            return self.tuning().enrol(people, directory, observe)
+            return self.tuning(tasks).enrol(people, directory, observe)
         looking = Looking(self.anchor_space, observe)
-        return replace(self.tuning().enrol(people, directory, looking), gradients=looking.found())
+        return replace(self.tuning(tasks).enrol(people, directory, looking), gradients=looking.found())
 
     def more(
         self, roster: Roster, users: Sequence[User], tasks: Sequence[str] = (), observe: Observe | None = None
     ) -> Roster:
         """Go on with those of `users` who have new items, on those; everybody else keeps every bit."""
-        return self.tuning().more(roster, owners(users, tasks, self.settings.items.scope), observe)
+        return self.tuning(tasks).more(roster, owners(users, tasks, self.settings.items.scope), observe)
 
     def restored(self, users: Sequence[User], tuned: Tuned, tasks: Sequence[str] = ()) -> Roster:
         """The roster of what was kept of `users`, each one's own, whatever their order.
@@ -149,17 +162,13 @@ class Source:
         """Each request's own user's adapter (N)."""
         return roster.adapters, torch.tensor(roster.index(requests))
 
-    def tuning(self) -> Tuning:
-        """How users are trained."""
+    def tuning(self, tasks: Sequence[str] = ()) -> Tuning:
+        """How users are trained, who are asked `tasks`."""
         settings = self.settings
-        pace = Pace(
-            epochs=settings.epochs, batch=settings.batch, rate=settings.train.learning_rate,
-            batches=settings.batches, rates=settings.rates, seed=settings.seed,
-        )  # fmt: skip
         effective = partial(bridge.effective, self.space, settings.lora.scaling)
         return Tuning(
-            self.bench, self.injector, self._begin, effective, settings.items, pace, settings.train,
-            self._about(), settings.users_at_once, settings.dropout,
+            self.bench, self.injector, self._begin, effective, settings.items, settings.pace, settings.train,
+            self._about(), settings.users_at_once, settings.dropout, self.tasks.union(tasks),
         )  # fmt: skip
 
     def _about(self) -> dict[str, str]:

@@ -36,6 +36,7 @@ from tailorlm.methods.reconstruction import (
     trained_adapters,
 )
 from tailorlm.methods.source import Bench, Needs, Roster, Start
+from tailorlm.methods.task_names import check_names
 from tailorlm.methods.text_to_lora_network import CHECKPOINT, load, network_settings, save
 from tailorlm.methods.text_to_lora_network import NetSettings as NetSettings
 from tailorlm.profiles.table import Mode, VectorTable, build_table
@@ -209,7 +210,7 @@ class Source:
         itself (`settings.tasks` "users").
         """
         if tasks:
-            described.check_names(self.settings.descriptions, tasks)
+            check_names("descriptions", self.settings.descriptions, tasks)
             said = [described.description(self.bench.task_of(task), self.settings.descriptions) for task in tasks]
             place: Places = {(user.id, task): number for user in users for number, task in enumerate(tasks)}
         elif self.settings.tasks == "users":

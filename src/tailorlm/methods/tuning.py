@@ -21,6 +21,7 @@ from tailorlm.methods.own_items import ItemSettings, OwnRows, own_rows
 from tailorlm.methods.own_plan import Pace, own_plan
 from tailorlm.methods.owners import Owner
 from tailorlm.methods.source import Bench, Roster
+from tailorlm.methods.task_names import task_names
 from tailorlm.methods.tuned import Tuned, put_rows
 from tailorlm.training.many import ManySettings, Observe, RowLosses, Slice, train_many
 from tailorlm.training.many_files import Saving
@@ -36,9 +37,9 @@ Effective = Callable[[Raw, Raw], Adapters]
 class Tuning:
     """How a method trains its users; `at_once` of them are in memory with their gradients and moments.
 
-    `about`: what users' parameters are made for; stored ones go on with nothing else.
-
-    `dropout`: the chance that an input feature of a LoRA is dropped in training, by each row's own stream.
+    `about`: what users' parameters are made for; stored ones go on with nothing else. `dropout`: the chance that an
+    input feature of a LoRA is dropped in training, by each row's own stream. `tasks`: those that there are besides the
+    owners' own.
     """
 
     bench: Bench
@@ -51,6 +52,7 @@ class Tuning:
     about: Mapping[str, str]
     at_once: int = 64
     dropout: float = 0.0
+    tasks: frozenset[str] = frozenset()
 
     def enrol(self, people: Sequence[Owner], directory: Path | None = None, observe: Observe | None = None) -> Roster:
         """Train all of `people`. With a `directory` a run that was stopped goes on where it was, exactly.
@@ -59,6 +61,7 @@ class Tuning:
         """
         if not people:
             raise ValueError("there is nobody to train an adapter for")
+        self._check_tasks(people)
         chunks = range(0, len(people), self.at_once)
         parts = [self._chunk(people[at : at + self.at_once], _saving(directory, at), observe) for at in chunks]
         tuned = Tuned.cat(parts)
@@ -84,6 +87,7 @@ class Tuning:
         if tuned is None or adapters is None:
             raise ValueError("this roster holds nothing to go on from: enrol the users with this method first")
         made_for.check(tuned.about, self.about)
+        self._check_tasks(people)
         for at in range(0, len(people), self.at_once):
             some = people[at : at + self.at_once]
             places = [_place(roster, owner) for owner in some]
@@ -97,6 +101,12 @@ class Tuning:
                 tuned = tuned.put(kept, now.params)
                 adapters = self._replaced(adapters, kept, now)
         return replace(roster, adapters=adapters, tuned=tuned)
+
+    def _check_tasks(self, people: Sequence[Owner]) -> None:
+        """Settings of a task that nobody knows would change nothing, and nothing would show it."""
+        if self.pace.unfiled:
+            own = {owner.task for owner in people if owner.task is not None}
+            self.pace.check_tasks(self.tasks | own | task_names(self.bench, (owner.user for owner in people)))
 
     @property
     def _read(self) -> Bench:

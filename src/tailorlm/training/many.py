@@ -18,7 +18,7 @@ from tailorlm.training.interrupts import Interrupted, Wish, graceful
 from tailorlm.training.many_files import Saving, fingerprint
 from tailorlm.training.plan import Plan
 from tailorlm.training.schedule import factor, progress
-from tailorlm.training.settings import DECAYS
+from tailorlm.training.settings import check_optimiser, require
 from tailorlm.training.step import NonFiniteLoss
 from tailorlm.training.streams import subkeys
 
@@ -33,18 +33,14 @@ class ManySettings:
     epsilon: float = 1e-8
     warmup: float = 0.0
     decay: str = "linear"
-    clip: float = 1.0
+    clip: float = 1.0  # largest gradient norm of a user; 0 means none
     rows_at_once: int = 32  # rows in one forward pass; a step's other rows follow, and change nothing
 
     def __post_init__(self) -> None:
         """Raises ValueError with the field, the value and what would be valid."""
-        if self.decay not in DECAYS:
-            raise ValueError(f"decay is {self.decay!r}; valid is one of {', '.join(DECAYS)}")
-        if self.rows_at_once < 1 or not self.learning_rate > 0 or not 0 <= self.warmup < 1:
-            raise ValueError(
-                f"rows_at_once is {self.rows_at_once} (valid: at least 1), learning_rate "
-                f"{self.learning_rate} (above 0), warmup {self.warmup} (in [0, 1))"
-            )
+        object.__setattr__(self, "betas", tuple(self.betas))  # of TOML, a list
+        check_optimiser(self)
+        require(self, "rows_at_once", self.rows_at_once >= 1, "an integer of at least 1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ learning rate, which are those of small models. Lengths of time are seconds, sha
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from typing import Protocol
 
 DECAYS = ("linear", "cosine", "constant")
 PRECISIONS = ("float32", "bf16")
@@ -51,20 +52,18 @@ class TrainSettings:
         """Refuse what cannot work; lists from TOML become tuples."""
         object.__setattr__(self, "betas", tuple(self.betas))
         object.__setattr__(self, "rates", dict(self.rates))
+        check_optimiser(self)
         for name in ("steps", "accumulate", "keep"):
-            _require(self, name, getattr(self, name) >= 1, "an integer of at least 1")
-        for name in ("seed", "evaluate_every", "patience", "save_every", "clip", "weight_decay"):
-            _require(self, name, _finite(getattr(self, name)) and getattr(self, name) >= 0, "at least 0")
-        for name in ("learning_rate", "epsilon", "line_seconds"):
-            _require(self, name, _finite(getattr(self, name)) and getattr(self, name) > 0, "above 0")
-        _require(self, "rates", all(_finite(r) and r > 0 for r in self.rates.values()), "rates above 0")
-        _require(self, "betas", len(self.betas) == 2 and all(0 <= b < 1 for b in self.betas), "two in [0, 1)")
-        _require(self, "warmup", 0 <= self.warmup < 1, "a share in [0, 1)")
-        _require(self, "max_seconds", self.max_seconds is None or self.max_seconds > 0, "above 0, or none")
-        for name, valid in (("decay", DECAYS), ("precision", PRECISIONS), ("tracker", TRACKERS)):
-            _require(self, name, getattr(self, name) in valid, f"one of {', '.join(valid)}")
-        _require(self, "mode", self.mode in ("max", "min"), "max or min")
-        _require(self, "patience", self.patience == 0 or self.monitor != "", "0 while `monitor` is empty")
+            require(self, name, getattr(self, name) >= 1, "an integer of at least 1")
+        for name in ("seed", "evaluate_every", "patience", "save_every"):
+            require(self, name, _finite(getattr(self, name)) and getattr(self, name) >= 0, "at least 0")
+        require(self, "line_seconds", _finite(self.line_seconds) and self.line_seconds > 0, "above 0")
+        require(self, "rates", all(_finite(r) and r > 0 for r in self.rates.values()), "rates above 0")
+        require(self, "max_seconds", self.max_seconds is None or self.max_seconds > 0, "above 0, or none")
+        for name, valid in (("precision", PRECISIONS), ("tracker", TRACKERS)):
+            require(self, name, getattr(self, name) in valid, f"one of {', '.join(valid)}")
+        require(self, "mode", self.mode in ("max", "min"), "max or min")
+        require(self, "patience", self.patience == 0 or self.monitor != "", "0 while `monitor` is empty")
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, for a checkpoint, a tracker or a results file."""
@@ -82,10 +81,42 @@ def differences(saved: Mapping[str, object], given: TrainSettings) -> list[str]:
     ]
 
 
+class Optimiser(Protocol):
+    """How AdamW, its schedule and its clip are set, whatever is trained."""
+
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def betas(self) -> tuple[float, float]: ...
+    @property
+    def epsilon(self) -> float: ...
+    @property
+    def warmup(self) -> float: ...
+    @property
+    def decay(self) -> str: ...
+    @property
+    def clip(self) -> float: ...
+
+
+def check_optimiser(settings: Optimiser) -> None:
+    """ValueError with the field, the value and what would be valid."""
+    for name in ("clip", "weight_decay"):
+        require(settings, name, _finite(getattr(settings, name)) and getattr(settings, name) >= 0, "at least 0")
+    for name in ("learning_rate", "epsilon"):
+        require(settings, name, _finite(getattr(settings, name)) and getattr(settings, name) > 0, "above 0")
+    two = len(settings.betas) == 2 and all(0 <= b < 1 for b in settings.betas)
+    require(settings, "betas", two, "two in [0, 1)")
+    require(settings, "warmup", 0 <= settings.warmup < 1, "a share in [0, 1)")
+    require(settings, "decay", settings.decay in DECAYS, f"one of {', '.join(DECAYS)}")
+
+
 def _finite(value: float) -> bool:
     return math.isfinite(value)
 
 
-def _require(settings: TrainSettings, name: str, valid: bool, expected: str) -> None:
+def require(settings: object, name: str, valid: bool, expected: str) -> None:
+    """ValueError, of the field `name` of settings of training, where it is not `valid`."""
     if not valid:
         raise ValueError(f"train.{name} is {getattr(settings, name)!r}; valid is {expected}")
