@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tailorlm.assembly.people import digest_of_all
 from tailorlm.assembly.runs import changed, write_json
 from tailorlm.evaluation.plan import Cell, Chunk, Plan, Way
 from tailorlm.evaluation.rows import STATE, Row, digest, failures, make_private, read_about, write_part
 
 PARTS = "part-*.parquet"
+WHOSE = " (the users' items or given profiles are others)"
 Reason = Callable[[BaseException], str]
 """An exception in one line, without users' text."""
 Show = Callable[[str, int], None]
@@ -57,10 +59,14 @@ def clear(folder: Path) -> None:
 def run(plan: Plan, reason: Reason, show: Show) -> None:
     """Make every part that is not there yet. OtherRows for a part that something else made."""
     check(plan)
+    known: dict[tuple[str, int, int], str] = {}  # ways have the same chunks: people are looked at once
     for way in plan.ways:
         for split in plan.splits:
             for chunk in plan.chunks(split, way.users):
-                part(plan, way, chunk, reason, show)
+                place = split, chunk.number, len(chunk.users)
+                if place not in known:
+                    known[place] = digest_of_all(chunk.users.values())
+                part(plan, way, chunk, known[place], reason, show)
     made = sorted(path.relative_to(plan.folder).as_posix() for _, path in plan.parts() if path.exists())
     write_json(plan.folder / STATE, {"finished": True, "parts": made})
 
@@ -72,20 +78,20 @@ def check(plan: Plan) -> None:
             compare(path, {"method": read_about(path)["method"]}, {"method": dict(cell.method.about)})
 
 
-def part(plan: Plan, way: Way, chunk: Chunk, reason: Reason, show: Show) -> None:
-    """A chunk's parts of one way's methods."""
+def part(plan: Plan, way: Way, chunk: Chunk, people: str, reason: Reason, show: Show) -> None:
+    """A chunk's parts of one way's methods; `people` is a digest of the chunk's users."""
     made = {task: digest(asked, {id: len(user.history) for id, user in chunk.users.items()})
             for task, asked in chunk.of_task.items()}  # fmt: skip
     cells = [Cell(method, task, chunk.split, way.seed) for method in way.methods for task in chunk.of_task]
     todo = []
     for cell in cells:
-        if done(cell.part(plan.folder, chunk.number), about(cell, chunk, made[cell.task])):
+        if done(cell.part(plan.folder, chunk.number), about(cell, chunk, made[cell.task], people)):
             show(cell.method.name, len(chunk.of_task[cell.task]))
         else:
             todo.append(cell)
     if todo:
         for cell, rows in answered(way, chunk, todo, reason):
-            write_part(cell.part(plan.folder, chunk.number), rows, about(cell, chunk, made[cell.task]))
+            write_part(cell.part(plan.folder, chunk.number), rows, about(cell, chunk, made[cell.task], people))
             show(cell.method.name, len(rows))
 
 
@@ -102,14 +108,15 @@ def answered(way: Way, chunk: Chunk, cells: Sequence[Cell], reason: Reason) -> I
             yield cell, [cell.row(query, chunk.users[query.user_id], failure=reason(error)) for query in queries]
 
 
-def about(cell: Cell, chunk: Chunk, asked: str) -> dict[str, Any]:
-    """What made a part: its cell, its method, its chunk of users and what they are asked."""
+def about(cell: Cell, chunk: Chunk, asked: str, people: str) -> dict[str, Any]:
+    """What made a part: its cell, its method, its chunk of users, who they are and what they are asked."""
     named = {"task": cell.task or "", "split": cell.split, "seed": cell.seed}
     return {
         **named,
         "users": len(chunk.users),
         "chunk": chunk.number,
         "digest_of_data": asked,
+        "digest_of_people": people,
         "method": dict(cell.method.about),
     }
 
@@ -124,6 +131,14 @@ def done(path: Path, wanted: dict[str, Any]) -> bool:
 
 def compare(path: Path, saved: dict[str, Any], wanted: dict[str, Any]) -> None:
     """OtherRows, with the first difference, unless both say the same."""
+    if "digest_of_people" in wanted and "digest_of_people" not in saved:
+        raise OtherRows(
+            f"{path} was made by a version that did not note whose items and profiles its answers are of: --overwrite "
+            "makes all rows anew, or choose another --out"
+        )
     different = changed(saved, json.loads(json.dumps(wanted)), "rows.")
     if different:
-        raise OtherRows(f"{path} is of another evaluation: {different[0]}; delete its folder, or choose another --out")
+        whose = WHOSE if different[0].startswith("rows.digest_of_people") else ""
+        raise OtherRows(
+            f"{path} is of another evaluation: {different[0]}{whose}; delete its folder, or choose another --out"
+        )

@@ -3,6 +3,7 @@
 import json
 import stat
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tailorlm.assembly.store import UserStore, limited, stored
 from tailorlm.data.records import Example, Interaction, User
 from tailorlm.evaluation import runner
 from tailorlm.evaluation.plan import Cell, Chunk, Method, Plan
-from tailorlm.evaluation.rows import MEASURED, Row, read_about, read_part
+from tailorlm.evaluation.rows import MEASURED, Row, read_about, read_part, write_part
 from tailorlm.evaluation.runner_answers import write_answers
 from tailorlm.evaluation.runner_divided import divided
 from tailorlm.evaluation.runner_results import read, results
@@ -137,9 +138,32 @@ def test_rows_of_another_recipe_or_other_data_are_refused(tmp_path: Path) -> Non
     with pytest.raises(runner.OtherRows, match=r"another evaluation: rows.method.name: saved 'a', given 'changed'"):
         go(other, resume=True)
     assert not list((tmp_path / "rows").rglob("*/new/*"))  # said before anything is done
+    pairs = [people()[place] for place in range(USERS)]
+    item = Interaction("a", "drama", task="movie_tagging")
+    for change in (
+        {"history": (replace(item, output="secret"), item)}, {"history": (replace(item, input="secret"), item)},
+        {"history": (replace(item, time=3.0), item)}, {"history": (item, replace(item, task="headline"))},
+        {"profile": "secret"},
+    ):  # fmt: skip
+        changed = stored([(replace(user, **change) if user.id == "u2" else user, asked) for user, asked in pairs])
+        with pytest.raises(runner.OtherRows, match="digest_of_people: .*items or given profiles are others") as caught:
+            go(plan(tmp_path / "rows", Echo(["a"]), dev=changed), resume=True)
+        assert "secret" not in str(caught.value)
+    go(plan(tmp_path / "rows", Echo(["a"]), dev=stored(pairs)), resume=True)  # negative control
     with pytest.raises(runner.OtherRows, match=r"rows\.(digest_of_data|users)"):
         go(plan(tmp_path / "rows", Echo(["a"]), dev=people(USERS + 1)), resume=True)
     assert len(rows(plan(tmp_path / "rows", Echo(["a"])))) == 2 * USERS
+
+
+def test_rows_of_nobody_knows_whom_are_refused(tmp_path: Path) -> None:
+    one = plan(tmp_path / "rows", Echo(["a"]))
+    go(one)
+    for _, path in one.parts():
+        about = read_about(path)
+        del about["digest_of_people"]
+        write_part(path, list(read_part(path)), about)
+    with pytest.raises(runner.OtherRows, match="did not note whose items .* --overwrite"):
+        go(one, resume=True)
 
 
 def test_a_failing_method_is_recorded_and_the_others_go_on(tmp_path: Path) -> None:
