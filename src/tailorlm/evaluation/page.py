@@ -20,6 +20,8 @@ from tailorlm.evaluation.sections import section
 from tailorlm.evaluation.side_by_side import user_card
 
 LOT = "The users were drawn by lot, not by result. ✓ right, ≈ one star off or some of the words, ✗ wrong."
+LONGEST = 40
+"""Rows of a table at most that stands open."""
 Examples = Sequence[tuple[str, str, Sequence[Row]]]
 """(run or "", split, one row a task) of the users to show."""
 
@@ -91,8 +93,15 @@ def care(content: Content, private: bool) -> Markup | None:
     """What each method needs, for whom it is worse, what failed."""
     drawn = [one for one in (content.needs, content.harm) if one is not None]
     why = sections.reasons(content.results) if private else None
-    said = element("p", wording.care(content.harm.heads)) if content.harm else None
-    return section("care", "What it needs, and for whom it is worse", *map(html, drawn), said, why) if drawn else None
+    said = element("p", wording.care(content.harm.heads, len(content.board.runs))) if content.harm else None
+    return section("care", "What it needs, and for whom it is worse", *map(folded, drawn), said, why) if drawn else None
+
+
+def folded(table: Grid) -> Markup:
+    """The table; one of very many rows, as of many runs, is to be opened."""
+    if len(table.rows) <= LONGEST:
+        return html(table)
+    return element("details", element("summary", f"{table.title} ({len(table.rows)} rows)"), html(table))
 
 
 def style(content: Content) -> Markup | None:
@@ -130,8 +139,8 @@ def cost(content: Content) -> Markup | None:
     tables_of = tables_costs.cost_tables(content.results)
     if not drawn and not tables_of:
         return None
-    said = element("p", wording.COSTS) if tables_of else None
-    return section("cost", "What one user costs", grid(*drawn) if drawn else None, said, *map(html, tables_of))
+    said = element("p", wording.costs(len(content.board.runs))) if tables_of else None
+    return section("cost", "What one user costs", grid(*drawn) if drawn else None, said, *map(folded, tables_of))
 
 
 def side_by_side(examples: Examples) -> Markup | None:

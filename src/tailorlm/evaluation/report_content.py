@@ -54,7 +54,7 @@ def content(runs: Sequence[Run], wanted: str | None = None) -> Content:
         averages=tuple(one for split in results.splits() if (one := tables.average_table(results, split)) is not None),
         significance=significance,
         differences=tuple(tables.difference_tables(results, base if significance else None)),
-        needs=tables_costs.needs_table(results), harm=tables_costs.harm_table(results),
+        needs=tables_costs.needs_table(results), harm=tables_costs.harm_table(whole),
         judged=tuple(tables_judge.judge_tables(results)), figures=tuple(shown(whole)),
     )  # fmt: skip
 

@@ -40,10 +40,10 @@ def text(content: Content) -> str:
         *section(
             "What it needs, and for whom it is worse",
             [one for one in (content.needs, content.harm) if one],
-            plain(wording.care(content.harm.heads)) if content.harm else "",
+            plain(wording.care(content.harm.heads, len(content.board.runs))) if content.harm else "",
         ),
         *figures(content),
-        *section("What one user costs", cost_tables(results), plain(wording.COSTS)),
+        *section("What one user costs", cost_tables(results), plain(wording.costs(len(content.board.runs)))),
         *section("Other metrics", metric_tables(results)),
         *section("Where the numbers come from", origins(content)),
     ]

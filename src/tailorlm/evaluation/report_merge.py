@@ -1,15 +1,19 @@
 """Several runs as one comparison: a method that is the same in all of them is one row, another a row a run.
 
 Methods of different tasks or splits are put together into one row; where two runs say something different of the same
-method, split and task, the rows are named METHOD @ RUN. Knows nothing of pages. Source: issue 4 (report).
+method, split and task, the rows are named METHOD @ RUN. What a run measured over all of its tasks (costs, harm, norms)
+is put together with nobody else's: where runs differ, it stands in a row a run. Knows nothing of pages.
+Source: issue 4 (report).
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from tailorlm.evaluation.names import OF_RUN
-from tailorlm.evaluation.report_apart import base_of, check, places, said_by, same_people, served
+from tailorlm.evaluation.report_apart import Place, base_of, check, places, said_by, same_people, served
 from tailorlm.evaluation.report_marks import Key
 from tailorlm.evaluation.report_run import Run
 from tailorlm.evaluation.results import OBJECTS, Results
@@ -19,7 +23,8 @@ V = TypeVar("V")
 Scores = Mapping[tuple[str, str], Mapping[Key, float]]
 NEXT_TO = " - "
 """Between the two methods of a difference."""
-TIMES, PAIRS = ("seconds", "methods", "cumulative", "break_even"), {"break_even": "differences"}
+WHOLE = ("harmed", "drift", "needs", "curves", "gradient_norms")
+"""Parts of results that are of all of a run's tasks, by method."""
 JUDGED = {"methods": "", "differences": "differences"}
 
 
@@ -53,7 +58,7 @@ def title(runs: Sequence[Run], run: Run, name: str) -> str:
     having = [one for one in runs if name in known(one)]
     if all(agree(one, other, name) for place, one in enumerate(having) for other in having[:place]):
         return name
-    return f"{name}{OF_RUN}{run.name.replace(NEXT_TO, '-')}"
+    return of_run(name, run.name)
 
 
 def agree(one: Run, other: Run, name: str) -> bool:
@@ -76,6 +81,26 @@ def scores(runs: Sequence[Run], named: Mapping[tuple[str, str], str]) -> dict[tu
     return found
 
 
+def by_run(
+    runs: Sequence[Run], named: Mapping[tuple[str, str], str], found: Callable[[Results], Mapping[str, V]]
+) -> dict[str, V]:
+    """What is `found` of each run's methods, by row; a row of which runs say different things is a row a run."""
+    said: dict[str, list[tuple[str, V]]] = {}
+    for run in runs:
+        for name, value in found(run.results).items():
+            said.setdefault(named.get((run.name, name), name), []).append((run.name, value))
+    return {
+        row if all(value == values[0][1] for _, value in values) else of_run(row, run): value
+        for row, values in said.items()
+        for run, value in reversed(values)
+    }
+
+
+def of_run(row: str, run: str) -> str:
+    """A row with its run's name."""
+    return f"{row}{OF_RUN}{run.replace(NEXT_TO, '-')}"
+
+
 def merged(runs: Sequence[Run], named: Mapping[tuple[str, str], str]) -> Results:
     """The runs' results as one."""
     parts: dict[str, list[Mapping[str, Any]]] = {name: [] for name in (*OBJECTS, "methods")}
@@ -84,6 +109,10 @@ def merged(runs: Sequence[Run], named: Mapping[tuple[str, str], str]) -> Results
         for name, found in parts.items():
             found.append(renamed(name, getattr(run.results, name), own))
     whole: dict[str, Any] = {name: together(found) for name, found in parts.items()}
+    for part in WHOLE:
+        whole[part] = by_run(runs, named, attrgetter(part))
+    whole["timing"] = {"methods": by_run(runs, named, lambda results: results.timing.get("methods") or {})}
+    whole["failures"] = failures(runs, named)
     whole["users"] = numbers(runs, named, parts["users"])
     if said_by(runs, [str(run.results.judge.get("version", "")) for run in runs]):
         whole["judge"]["version"] = ""
@@ -98,8 +127,6 @@ def each(run: Run) -> list[dict[str, Any]]:
 
 def renamed(part: str, found: Mapping[str, Any], own: Mapping[str, str]) -> dict[str, Any]:
     """A part of a run's results under the rows' names, wherever methods stand in it."""
-    if part == "timing":
-        return {key: renamed(PAIRS.get(key, key), found[key], own) for key in TIMES if key in found}
     if part == "judge":
         parts = {name: renamed(of, found.get(name) or {}, own) for name, of in JUDGED.items()}
         return {"version": found.get("version"), **parts} if found else {}
@@ -137,7 +164,27 @@ def numbers(
     for (name, _), row in named.items():
         if name in few:
             found[row] = min(few[name], found.get(row, few[name]))
-    return found
+    own = {(run.name, name): run.results.users.get(name) for run in runs for name in known(run)}
+    apart = {of_run(row, name): own[name, method] or few.get(name) for (name, method), row in named.items()}
+    return {row: count for row, count in apart.items() if count} | found
+
+
+def failures(runs: Sequence[Run], named: Mapping[tuple[str, str], str]) -> dict[str, dict[str, dict[str, Any]]]:
+    """How many rows failed and why, over all runs; of what several runs asked, the first one's."""
+    made: dict[str, dict[str, dict[str, Any]]] = {}
+    counted: dict[tuple[str, str], set[Place]] = {}
+    for run in runs:
+        for name, by in run.results.failures.items():
+            for split, one in by.items():
+                row = named[run.name, name]
+                own = {place for place in places(run) if place[0] == split}
+                if own & counted.setdefault((row, split), set()):
+                    continue
+                counted[row, split] |= own
+                old = made.setdefault(row, {}).setdefault(split, {"rows": 0, "failed": 0, "reasons": {}})
+                old["rows"], old["failed"] = old["rows"] + one["rows"], old["failed"] + one["failed"]
+                old["reasons"] = dict((Counter(old["reasons"]) + Counter(one["reasons"])).most_common(5))
+    return made
 
 
 def agreed(users: Sequence[Mapping[str, int]], parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
@@ -156,10 +203,13 @@ def averaged(results: Results, runs: Sequence[Results]) -> Results:
         for name, by in results.methods.items()
     }
     whole = {split for split in tasks if all(tasks_of(run, split) in ([], tasks[split]) for run in runs)}
-    intervals, gaps = (
-        {name: without(by, whole) for name, by in part.items()} for part in (results.intervals, results.differences)
+    judged = {part: found for part, found in results.judge.items() if part != "version"}
+    intervals, gaps, *marks = (
+        {name: without(by, whole) for name, by in part.items()}
+        for part in (results.intervals, results.differences, *judged.values())
     )
-    return replace(results, methods=methods, intervals=intervals, differences=gaps)
+    judge = {**results.judge, **dict(zip(judged, marks, strict=True))}
+    return replace(results, methods=methods, intervals=intervals, differences=gaps, judge=judge)
 
 
 def tasks_of(results: Results, split: str) -> list[str]:

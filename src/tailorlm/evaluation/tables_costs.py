@@ -10,9 +10,13 @@ from typing import Any
 from tailorlm.evaluation.grids import Cell, Grid
 from tailorlm.evaluation.names import in_order, split_name
 from tailorlm.evaluation.quantities import DASH, duration, rounded, size
+from tailorlm.evaluation.report_merge import Board, by_run
 from tailorlm.evaluation.results import Results
 from tailorlm.evaluation.tables import named_row
 
+WORSE, DRIFT, INVALID, FAILED = "{}: worse off", "Drift (nats per token)", "Invalid answers", "Failed rows"
+OTHERS, NONE = (DRIFT, INVALID, FAILED), "0"
+"""Columns of the table of harm, and what no failed row is."""
 NEEDS = {
     "task_data": "Data of the task",
     "other_users": "Other users' parameters",
@@ -47,28 +51,39 @@ def needed(need: bool | None) -> Cell:
     return Cell() if need is None else Cell("needed" if need else "no")
 
 
-def harm_table(results: Results) -> Grid | None:
-    """Users worse off than with the base, drift, invalid answers and failures; columns without numbers are left out."""
-    splits = results.splits()
-    columns: dict[str, dict[str, str]] = {
-        f"{split_name(split)}: worse off": {n: percent(by[split]) for n, by in results.harmed.items() if split in by}
-        for split in splits
-    }
-    columns["Drift (nats per token)"] = {name: f"{drift:.4f}" for name, drift in results.drift.items()}
-    columns["Invalid answers"] = {n: f"{count:,}" for n in results.methods if (count := results.invalid(n)) is not None}
-    columns["Failed rows"] = failed(results)
-    shown = {head: values for head, values in columns.items() if values}
-    names = in_order({name for values in shown.values() for name in values})
-    rows = [named_row(results, name, (Cell(values.get(name, DASH)) for values in shown.values())) for name in names]
+def harm_table(board: Board) -> Grid | None:
+    """Users worse off than with the base, drift, invalid answers and failures; columns without numbers are left out.
+
+    Where runs differ in any of these, a row a run.
+    """
+    found = by_run(board.runs, board.named, harm)
+    odd = any(FAILED in values and values[FAILED] != NONE for values in found.values())
+    heads = dict.fromkeys(head for values in found.values() for head in values if odd or head != FAILED)
+    splits = {WORSE.format(split_name(split)): place for place, split in enumerate(board.results.splits())}
+    shown = sorted(heads, key=lambda head: (splits.get(head, len(splits)), OTHERS.index(head) if head in OTHERS else 0))
+    rows = [
+        named_row(board.results, name, (Cell(found[name].get(head, DASH)) for head in shown))
+        for name in in_order(found) if any(head in found[name] for head in shown)
+    ]  # fmt: skip
     return Grid("For whom it is worse, and what goes wrong", ("Method", *shown), tuple(rows)) if rows else None
 
 
-def failed(results: Results) -> dict[str, str]:
-    """How many rows of each method failed, where any method's did."""
-    if not results.failures:
-        return {}
-    counts = {name: results.failed(name) for name in {*results.methods, *results.failures}}
-    return {name: f"{odd:,} of {rows:,}" if rows else "0" for name, (odd, rows) in counts.items()}
+def harm(results: Results) -> dict[str, dict[str, str]]:
+    """By method what a run says of harm and faults, by column."""
+    names = {*results.methods, *results.failures, *results.harmed, *results.drift}
+    return {name: told for name in names if (told := harm_of(results, name))}
+
+
+def harm_of(results: Results, name: str) -> dict[str, str]:
+    """The columns of a method that have a number."""
+    shares, drift, invalid = results.harmed.get(name, {}), results.drift.get(name), results.invalid(name)
+    odd, rows = results.failed(name)
+    return {
+        **{WORSE.format(split_name(split)): percent(shares[split]) for split in results.splits() if split in shares},
+        **({DRIFT: f"{drift:.4f}"} if drift is not None else {}),
+        **({INVALID: f"{invalid:,}"} if invalid is not None else {}),
+        FAILED: f"{odd:,} of {rows:,}" if rows else NONE,
+    }
 
 
 def percent(share: float | None) -> str:

@@ -39,6 +39,7 @@ COSTS = (
     "Once is training before any user is served. To enrol is to make a new user's adapter (with the profile it is made "
     "from), to answer once is one question. Kept of a user is what has to be stored for each user alone."
 )
+APART = "Where the runs say different things of a method, it has a row a run."
 CARE = {
     "worse off": "Worse off is the share of users whose mean score is below the base model's.",
     "Drift": "Drift is how far a method's words on neutral prompts are from the base model's: 0 is not at all.",
@@ -83,9 +84,15 @@ def judged(results: Results) -> str:
     )
 
 
-def care(heads: Sequence[str]) -> str:
-    """What the columns of the table of harm mean, of those that are there."""
-    return " ".join(said for part, said in CARE.items() if any(part in head for head in heads))
+def care(heads: Sequence[str], runs: int = 1) -> str:
+    """What the columns of the table of harm mean, of those that are there, and the rows of several runs."""
+    told = [said for part, said in CARE.items() if any(part in head for head in heads)]
+    return " ".join([*told, *([APART] if runs > 1 else [])])
+
+
+def costs(runs: int) -> str:
+    """What the columns of the table of costs mean, and the rows of several runs."""
+    return f"{COSTS} {APART}" if runs > 1 else COSTS
 
 
 def listed(names: Sequence[str]) -> str:

@@ -60,6 +60,18 @@ def test_cumulative_time_of_other_tasks_is_another_picture(tmp_path: Path) -> No
     assert all(len(points(plot)) == 6 for plot in plots)
 
 
+def test_times_that_runs_do_not_agree_on_are_lines_of_their_own(tmp_path: Path) -> None:
+    slow = {
+        "cumulative": {**TIMES["cumulative"], "oppu": [[1, 21], [20, 420]]},
+        "break_even": {"p2p - oppu": 5},
+    }
+    (plot,) = drawn(
+        "Cumulative time over users", [bare(tmp_path / "a", timing=TIMES), bare(tmp_path / "b", timing=slow)]
+    )
+    assert [*points(plot)] == ["Base model", "P2P", "OPPU (a)", "OPPU (b)"]
+    assert plot.note == "P2P takes no longer than OPPU (b) from 5 users on, OPPU (a) from 10 users on."
+
+
 def test_many_methods_are_not_all_named(tmp_path: Path) -> None:
     own = {f"mine_{number:02}": [[1, number + 1], [20, 20 * number + 20]] for number in range(12)}
     even = {f"mine_{number:02} - mine_00": number + 1 for number in range(1, 12)}

@@ -4,16 +4,19 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_up_runs import Fake, by_lot, level, row
 from report_reading import one, page, read, rows_of
 
+from tailorlm.evaluation import wording
 from tailorlm.evaluation.report_apart import remarks
 from tailorlm.evaluation.report_difference import runs_table
 from tailorlm.evaluation.report_merge import board
 from tailorlm.evaluation.report_run import read_runs
 from tailorlm.evaluation.rows import write_part
+from tailorlm.evaluation.tables_costs import cost_tables
 
 
 def test_a_method_that_is_the_same_in_all_runs_is_one_row(tmp_path: Path) -> None:
@@ -36,6 +39,62 @@ def test_tasks_of_several_runs_are_put_together_into_one_row(tmp_path: Path) -> 
     assert table.heads == ("Method", "Average", "LaMP-2M, movie tags", "LaMP-4, headlines")
     assert [cell.text for cell in rows_of(table)["P2P"]] == ["60.0", "50.0", "70.0"]
     assert rows_of(table)["P2P"][0].below == ""  # no run has drawn users for both
+
+
+def test_what_a_run_took_and_whom_it_harmed_is_said_of_that_run(tmp_path: Path) -> None:
+    base = Fake("base", 0.3)
+    runs = [one(tmp_path / "a", base, Fake("prisp", 0.5, "prisp", enrol=1.0, once=7.0), tasks=["lamp_2m"],
+                extra={"harmed": {"prisp": {"random": 0.02}}, "drift": {"prisp": 0.1}}),
+            one(tmp_path / "b", base, Fake("prisp", 0.7, "prisp", enrol=300.0, once=7.0), tasks=["lamp_4"],
+                extra={"harmed": {"prisp": {"random": 0.6}}, "drift": {"prisp": 0.2}})]  # fmt: skip
+    found = read(runs)
+    assert found.harm is not None and found.harm.heads[1:] == ("Unseen users: worse off", "Drift (nats per token)",
+                                                               "Invalid answers")  # fmt: skip
+    rows = {name: [cell.text for cell in cells[:2]] for name, cells in rows_of(found.harm).items()}
+    assert rows == {
+        "Base model": ["\N{EN DASH}"] * 2,
+        "PRISP (a)": ["2.0%", "0.1000"],
+        "PRISP (b)": ["60.0%", "0.2000"],
+    }
+    (costs,) = cost_tables(found.results)
+    place = costs.heads.index("To enrol a user") - 1
+    assert {name: cells[place].text for name, cells in rows_of(costs).items()} == {
+        "Base model": "0\N{NO-BREAK SPACE}s", "PRISP (a)": "1\N{NO-BREAK SPACE}s",
+        "PRISP (b)": "5\N{NO-BREAK SPACE}min",
+    }  # fmt: skip
+    assert "PRISP" in rows_of(found.scores[0]) and wording.APART in page(tmp_path, runs)[0]  # scores are of all tasks
+
+
+def test_failures_of_several_tasks_add_up_and_those_of_one_count_once(tmp_path: Path) -> None:
+    prisp = Fake("prisp", 0.5, "prisp", fails=2)
+    runs = [one(tmp_path / name, prisp, tasks=[task]) for name, task in (("a", "lamp_2m"), ("b", "lamp_4"))]
+    results = read(runs).results
+    assert results.failed("prisp") == (4, 80)
+    (reasons,) = [by["reasons"] for by in results.failures["prisp"].values()]
+    assert reasons == {"no adapter for random-000": 4}
+    again = one(tmp_path / "c", prisp, tasks=["lamp_2m"])
+    assert read([runs[0], again]).results.failed("prisp") == (2, 40)
+
+
+def test_curves_norms_and_needs_are_those_of_their_run(tmp_path: Path) -> None:
+    runs = [one(tmp_path / name, Fake("prisp", 0.5, "prisp"), tasks=[task], extra={
+        "gradient_norms": {"prisp": [[size, size]]}, "curves": {"prisp": [{"seconds": 1, "loss": size}]},
+        "needs": {"prisp": {"task_data": size > 1}},
+    }) for name, task, size in (("a", "lamp_2m", 1.0), ("b", "lamp_4", 2.0))]  # fmt: skip
+    results = read(runs).results
+    for part in (results.gradient_norms, results.curves, results.needs):
+        assert [*part] == ["prisp @ b", "prisp @ a"] or [*part] == ["prisp @ a", "prisp @ b"]
+    assert results.gradient_norms["prisp @ b"] == [[2.0, 2.0]] and results.needs["prisp @ a"] == {"task_data": False}
+
+
+def test_an_average_that_a_judge_gave_over_some_tasks_is_not_that_of_all(tmp_path: Path) -> None:
+    def judge(task: str, mean: float) -> dict[str, Any]:
+        marks = {name: {"mean": mean, "judged": 40} for name in (task, "average")}
+        return {"version": "v:m", "methods": {"prisp": {"random": marks}}}
+
+    runs = [one(tmp_path / name, Fake("prisp", 0.5, "prisp"), tasks=tasks, extra={"judge": judge(tasks[0], mean)})
+            for name, tasks, mean in (("a", ["lamp_4"], 2.0), ("b", ["lamp_2m"], 4.0))]  # fmt: skip
+    assert [*read(runs).results.judge["methods"]["prisp"]["random"]] == ["lamp_4", "lamp_2m"]
 
 
 def test_rows_of_two_base_models_are_never_one(tmp_path: Path) -> None:

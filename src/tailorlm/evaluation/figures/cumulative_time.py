@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
 
 from tailorlm.evaluation.figure import LINES, Figure, faded
 from tailorlm.evaluation.names import in_order, method_kind, method_name, task_name
 from tailorlm.evaluation.plots import Axis, Line, Lines, Point
 from tailorlm.evaluation.quantities import MOMENTS, duration
 from tailorlm.evaluation.report_apart import places
-from tailorlm.evaluation.report_merge import NEXT_TO, Board
+from tailorlm.evaluation.report_merge import NEXT_TO, Board, by_run, of_run
 from tailorlm.evaluation.report_run import Run
 
 USERS = Axis("users", lambda count: f"{count:,.0f}", scale="log")
@@ -47,20 +46,14 @@ def alike(runs: Sequence[Run]) -> dict[tuple[tuple[str, str], ...], list[Run]]:
 
 def picture(board: Board, runs: Sequence[Run]) -> Lines | None:
     """The picture of some runs; None without two methods whose time is known."""
-    found = {row: curve for run in runs for row, curve in timed(board, run, "cumulative").items()}
+    found: Curves = by_run(runs, board.named, lambda results: results.timing.get("cumulative") or {})
     rows = [name for name in in_order(found) if sum(y > 0 for _, y in found[name]) > 1]
     if len(rows) < 2:
         return None
     lines = faded({name: line(name, found[name]) for name in rows})
-    even = [one for one in crossings(board, runs) if {one[0], one[1]} <= {*rows}]
+    even = [one for one in crossings(board, runs, found) if {one[0], one[1]} <= {*rows}]
     shown = even[:MOST] if len(rows) > LINES else even
     return Lines("Time over users", USERS, SECONDS, lines, note(shown, len(even)), marked(found, even))
-
-
-def timed(board: Board, run: Run, part: str) -> dict[str, Any]:
-    """A part of a run's times, under the rows' names."""
-    found: Mapping[str, Any] = run.results.timing.get(part) or {}
-    return {board.named.get((run.name, name), name): value for name, value in found.items()}
 
 
 def line(name: str, found: Sequence[Sequence[float]]) -> Line:
@@ -68,10 +61,15 @@ def line(name: str, found: Sequence[Sequence[float]]) -> Line:
     return Line(method_name(name), tuple(Point(x, y) for x, y in found if x > 0 and y > 0), method_kind(name))
 
 
-def crossings(board: Board, runs: Sequence[Run]) -> list[Crossing]:
-    """Where lines cross: those of P2P and OPPU first, then the others."""
+def crossings(board: Board, runs: Sequence[Run], found: Curves) -> list[Crossing]:
+    """Where the lines that are `found` cross: those of P2P and OPPU first, then the others."""
+
+    def row(run: Run, name: str) -> str:
+        own = board.named.get((run.name, name), name)
+        return own if own in found else of_run(own, run.name)
+
     pairs = [
-        (board.named.get((run.name, a), a), board.named.get((run.name, b), b), count)
+        (row(run, a), row(run, b), count)
         for run in runs
         for pair, count in (run.results.timing.get("break_even") or {}).items() if count
         for a, _, b in (pair.partition(NEXT_TO),)
