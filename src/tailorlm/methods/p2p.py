@@ -5,6 +5,7 @@ query, as in the paper; new users need one forward pass. What the network is tol
 Knows nothing of evaluation or serving. Source: P2P section 3; reference section 1.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -81,13 +82,12 @@ class Settings:
 
 
 class Source:
-    """`hypernet` and `facets` are there after `prepare` (or `restore`); `left_out`: facets that training left out."""
+    """`hypernet` and `facets` are there after `prepare` (or `restore`); `left_out`: facets that training left out;
+    `unread`: by facet, how many statements of users' own text, which few training users had, were left out since.
+    """
 
     def __init__(self, bench: Bench, settings: Settings, start: Start | None = None) -> None:
-        """`start`: one LoRA (MT-LoRA) that the hypernetwork begins at for everybody; None begins at a fresh adapter.
-
-        ValueError for a `start` with another kind than LoRA.
-        """
+        """`start`: one LoRA (MT-LoRA) that all begin at, None: a fresh adapter. ValueError for one with another kind."""
         if start is not None and settings.kind != "lora":
             raise ValueError(f'kind is "{settings.kind}": it begins at its own fresh adapter, set start = "base"')
         self.bench, self.settings, self.start = bench, settings, start
@@ -95,7 +95,7 @@ class Source:
         self.space = settings.peft().space(bench.backbone)
         self.injector = Injector(bench.backbone.model, self.space)
         self.facets: tuple[str, ...] = ()
-        self.left_out = 0
+        self.left_out, self.unread = 0, Counter[str]()
         self.hypernet: Network | None = None
 
     def restore(self, hypernet: Network, facets: tuple[str, ...]) -> None:
@@ -107,18 +107,17 @@ class Source:
 
         `held` users, if any, are evaluated meanwhile in the same way and never trained on.
         """
-        check_monitor(self.settings.train)
+        how = self.settings.train
+        check_monitor(how)
         told = self.examples(users)
         self.facets = self.slots(told.profiles)
         table = self.table(told.profiles, "count")
         network, self.left_out = self.build(table), len(table.unknown)
         objective = HypernetObjective(self.bench.backbone, self.injector, network, table, self.settings.loss)
-        stream = batches(self.bench, told.rows, told.owners, self.settings.batch, self.settings.train.seed, told.units)
+        stream = batches(self.bench, told.rows, told.owners, self.settings.batch, how.seed, told.units)
         evaluate = self.evaluation(network, held) if held else None
         try:
-            run(
-                objective, stream, self.settings.train, directory, evaluate=evaluate, tokens=count_tokens, resume=resume
-            )
+            run(objective, stream, how, directory, evaluate=evaluate, tokens=count_tokens, resume=resume)
         finally:
             self.injector.clear()  # also after Ctrl-C: the model is others' too
         self.hypernet = network.eval()
@@ -153,8 +152,7 @@ class Source:
 
     def table(self, profiles: Sequence[Profile], on_unknown: OnUnknown = "error") -> VectorTable:
         """The profiles' vectors, on the model's device. UnknownFacets for a statement without a slot, or a count."""
-        mode = MODES[self.settings.net.pool]
-        table = build_table(profiles, self.encoder, mode, self.facets or None, on_unknown)
+        table = build_table(profiles, self.encoder, MODES[self.settings.net.pool], self.facets or None, on_unknown)
         return table.to(self.bench.backbone.device)
 
     @property
@@ -232,6 +230,7 @@ class Source:
     def made(self, profiles: Sequence[Profile]) -> Adapters:
         """One adapter a profile (N)."""
         table = self.table(profiles)
+        self.unread += table.unknown
         return self.made_of(*table.gather(torch.arange(len(profiles), device=table.ids.device)))
 
     @torch.no_grad()

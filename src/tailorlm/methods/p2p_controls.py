@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from tailorlm.profiles.profile import Profile, Statement
+from tailorlm.profiles.profile import Profile
 
 ATTEMPTS = 100
 Pair = tuple[str, str | None]
@@ -120,7 +120,7 @@ def _in_disorder(profile: Profile, dice: random.Random) -> Profile:
     rest = iter(mixed)
     texts = [" ".join(next(rest) for _ in text) for text in said]
     pairs = zip(profile.statements, texts, strict=True)
-    return replace(profile, statements=tuple(Statement(old.facet, text) for old, text in pairs))
+    return replace(profile, statements=tuple(replace(old, text=text) for old, text in pairs))
 
 
 def mean_vectors(vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ slots or as a set).
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -82,8 +82,9 @@ def build_table(
     facets: a slot a facet, in the order of `facets` (default: `facet_names(profiles)`). set: statements in order,
     padded to the longest profile.
 
-    ValueError for no profiles, for profiles of different templates, for a facet said twice of one user;
-    UnknownFacets for statements without a slot.
+    ValueError for no profiles, for profiles of different templates, for a facet said twice of one user; UnknownFacets
+    for statements without a slot, of another template or task. Those whose facet is a user's own text are counted
+    either way: training leaves them out where few users have them (`shared_facets`).
     """
     _check(profiles)
     names = tuple(facets if facets is not None else facet_names(profiles)) if mode == "facets" else ()
@@ -97,8 +98,8 @@ def build_table(
             rows = _padded(profiles)
         case _:
             raise ValueError(f"mode {mode!r}: expected joined, facets or set")
-    if unknown and on_unknown == "error":
-        raise UnknownFacets(unknown, len(names))
+    if unknown and on_unknown == "error" and (foreign := _not_own(profiles, unknown)):
+        raise UnknownFacets(foreign, len(names))
     said = zip(profiles, rows, strict=True)
     claim(encoder, ((profile.user_id, text) for profile, row in said for text in row if text is not None))
     return VectorTable(*_encode(rows, encoder), names, unknown)
@@ -116,6 +117,12 @@ def _slots(profile: Profile, names: Sequence[str], unknown: Counter[str]) -> Slo
         raise ValueError(f"user {profile.user_id!r}: two statements have one facet; expected one a facet")
     unknown.update(said.keys() - set(names))
     return [said.get(name) for name in names]
+
+
+def _not_own(profiles: Sequence[Profile], facets: Collection[str]) -> Counter[str]:
+    """Statements with one of these facets, but for users' own text."""
+    said = (statement for profile in profiles for statement in profile.statements)
+    return Counter(statement.facet for statement in said if statement.facet in facets and not statement.own)
 
 
 def _padded(profiles: Sequence[Profile]) -> list[Slots]:

@@ -18,8 +18,9 @@ from tailorlm.methods.objectives import LossSettings, SharedLora
 from tailorlm.methods.p2p_rows import cuts_of, told_rows
 from tailorlm.methods.source import shared_start
 from tailorlm.profiles.norms import fit_norms
+from tailorlm.profiles.profile import Statement
 from tailorlm.profiles.statistical import summarise
-from tailorlm.profiles.table import facet_names
+from tailorlm.profiles.table import UnknownFacets, facet_names
 from tailorlm.training.settings import TrainSettings
 
 TRAIN = TrainSettings(steps=8, learning_rate=5e-3, warmup=0.0, save_every=0, line_seconds=1e9)
@@ -150,6 +151,30 @@ def test_few_users_own_text_names_no_facet(bench, people, tmp_path, having, kept
     source.prepare(some, tmp_path)
     assert ("folder: zanzibar quill" in source.facets) is kept and source.left_out == (not kept)
     assert {"history", "movie_tagging: comedy", "rating: level"} <= set(source.facets)
+
+
+def test_what_training_left_out_stops_no_enrolment_and_what_it_never_met_does(bench, people, tmp_path):
+    def with_own(user, label):
+        items = tuple(Interaction(f"file letter {n}", label, None, "folder") for n in range(8))
+        return replace(user, history=items + user.history)
+
+    some = [with_own(people[0], "Zanzibar Quill"), *people[1:]]
+    source = p2p.Source(replace(bench, profile=counted(some)), settings(steps=1))
+    source.prepare(some, tmp_path)
+    assert source.left_out == 1 and not source.unread
+    roster = source.enrol([some[0], people[1], with_own(people[2], "never seen")])
+    assert source.unread == {"folder: zanzibar quill": 1, "folder: never seen": 1}
+    # The adapter is that of the profile without it, and of a network that was loaded likewise.
+    said = source.bench.profile(some[0].id, some[0].history, None)
+    fitted = replace(said, statements=tuple(one for one in said.statements if one.facet in source.facets))
+    again = p2p.Source(source.bench, settings(steps=1))
+    again.restore(source.hypernet, source.facets)
+    for other in (source.enrol_profiles([fitted]), again.enrol([some[0]])):
+        for name, tensor in other.adapters.tensors.items():
+            assert torch.allclose(tensor[0], roster.adapters.tensors[name][0], atol=1e-6)
+    foreign = replace(said, statements=(*fitted.statements, Statement("another template's", "text")))
+    with pytest.raises(UnknownFacets, match="1 facets"):
+        source.enrol_profiles([foreign])
 
 
 def test_a_setting_lets_every_facet_in(bench, people, tmp_path):

@@ -66,6 +66,15 @@ def test_an_unknown_facet_is_reported_without_texts(encoder):
     assert table.unknown == {"a": 1, "c": 1}
 
 
+def test_users_own_text_without_a_slot_is_counted_and_no_error(encoder):
+    own = Profile("u1", None, (Statement("b", "dots"), Statement("mine", "secret", own=True)), ONE.template)
+    table = build_table([own], encoder, "facets", ["b"])
+    assert table.unknown == {"mine": 1} and table.ids.tolist() == [[0]] and "secret" not in encoder.seen
+    with pytest.raises(UnknownFacets) as caught:  # of another template, beside it
+        build_table([own, ONE], encoder, "facets", ["b"])
+    assert caught.value.counts == {"a": 1}
+
+
 def test_joined_is_one_vector_and_an_empty_profile_is_missing(encoder):
     table = build_table([ONE, profile("nobody")], encoder, "joined")
     vectors, mask = table.gather(torch.tensor([0, 1]))
