@@ -1,7 +1,7 @@
 """Users of the papers' recipes, out of the benchmarks' folders: gathered, divided as each paper divides them.
 
-    python recipes/paper/prepare.py p2p DATA runs/p2p        # users.jsonl of all tasks, and split.json
-    python recipes/paper/prepare.py prisp DATA runs/prisp_data      # a folder a task
+    python recipes/paper/prepare.py p2p DATA runs/p2p_data    # users.jsonl of all tasks, split.json, and figure 3's
+    python recipes/paper/prepare.py prisp DATA runs/prisp_data  # a folder a task
 
 DATA has the folders of docs/data.md (LaMP_1, ..., longlamp_topic_writing, personal_reddit, empathic), each with all its
 files: who trains and who is asked is decided here, each task by itself. P2P's clusters need profile vectors, made as
@@ -28,8 +28,11 @@ from tailorlm.data.splits_benchmark import benchmark_split
 from tailorlm.data.splits_clusters import Floats
 from tailorlm.data.splits_few_shot import SHOTS, few_shot_split, newest, task_rows
 from tailorlm.data.splits_subsample import diversity, quantity
+from tailorlm.profiles.given import has_text
 
 HERE = Path(__file__).parent
+Users = Callable[[], Iterable[Asked]]
+"""Users with their queries, read anew each time."""
 ROWS = 50
 """Rows of task data in PRISP's few-shot setting."""
 
@@ -68,16 +71,12 @@ def p2p(root: Path, folders: Sequence[str], out: Path, recipe: Recipe) -> None:
     out.mkdir(parents=True, exist_ok=True)
     write_users(out / "users.jsonl", (pair for folder in folders for pair in gathered(root, folder)))
     store = stored(stream(out / "users.jsonl"), out)
-    # Who has no history has no vector: such a user is neither trained on nor asked.
-    places = [place for place, user in enumerate(store.users()) if user.history]
+    places = [place for place, user in enumerate(store.users()) if describable(recipe, user)]
     found = vectors(recipe, store.users(), places).numpy()
     tasks = {folder: [n for n, place in enumerate(places) if of(store, place) == folder] for folder in folders}
     ids = [store.ids[place] for place in places]
     each = {
-        folder: benchmark_split(
-            [ids[n] for n in rows], found[rows], size(recipe, store, ids[rows[0]]), None, recipe.seed
-        )
-        for folder, rows in tasks.items()
+        folder: divided(recipe, store, folder, [ids[n] for n in rows], found[rows]) for folder, rows in tasks.items()
     }
     save(joined(each), out / FILE)
     for name, made in fewer(each, dict(zip(ids, found, strict=True)), recipe.seed).items():
@@ -85,9 +84,28 @@ def p2p(root: Path, folders: Sequence[str], out: Path, recipe: Recipe) -> None:
         save(joined(made), out / name / FILE)
 
 
-def size(recipe: Recipe, store: UserStore, id: str) -> int | None:
+def describable(recipe: Recipe, user: User) -> bool:
+    """Whether the user has a vector: a history, or, where the recipe takes it, a profile that came with the data.
+
+    Personal Reddit as table 8 has it is users of one query each, with profiles. Nobody else is trained on or asked.
+    """
+    return bool(user.history) or (recipe.profile.kind in ("given", "given_or_llm") and has_text(user))
+
+
+def divided(recipe: Recipe, store: UserStore, folder: str, ids: Sequence[str], found: Floats) -> Split:
+    """The split of a folder's users, with their vectors (U, E). ValueError names the folder."""
+    if not ids:
+        raise ValueError(f"{folder}: none of its users has a history or a profile of their own to be clustered by")
+    try:
+        return benchmark_split(ids, found, size(recipe, *store[store.place(ids[0])]), None, recipe.seed)
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from None
+
+
+def size(recipe: Recipe, user: User, queries: Sequence[Example]) -> int | None:
     """Users of each test set of this user's task, where the recipe has a number."""
-    return recipe.data.split.of(store.user(id).history[0].task or "").size or None
+    one = (*user.history, *queries)[0]
+    return recipe.data.split.of(one.task or "").size or None
 
 
 def of(store: UserStore, place: int) -> str:
@@ -121,35 +139,45 @@ def with_train(split: Split, users: Sequence[str]) -> Split:
 
 
 def prisp(root: Path, folders: Sequence[str], out: Path, seed: int) -> None:
-    """A folder a task.
-
-    target.jsonl: who is asked; target_N.jsonl: with the N newest items. sharers.jsonl: whose LoRAs are lent. Task data,
-    rows (answered queries) with their users' histories: task_50.jsonl has 50, task_all.jsonl all of the task users,
-    all_rows.jsonl those of the sharers too.
-    """
+    """A folder a task, each divided by lot. ValueError names the folder."""
     for folder in folders:
         (out / folder).mkdir(parents=True, exist_ok=True)
         store = stored(gathered(root, folder), out)
-        split = few_shot_split(store.ids, seed=seed)
+        try:
+            split = few_shot_split(store.ids, seed=seed)
+        except ValueError as error:
+            raise ValueError(f"{folder}: {error}") from None
         save(split, out / folder / FILE)
         target, task, sharers = (users_of(store, split.part(part)) for part in ("target", "task", "sharers"))
         others = users_of(store, (*split.part("task"), *split.part("sharers")))
-        write_users(out / folder / "target.jsonl", target())
-        for count in SHOTS:
-            few = ((replace(user, history=newest(user.history, count)), asked) for user, asked in target())
-            write_users(out / folder / f"target_{count}.jsonl", few)
-        write_users(out / folder / "sharers.jsonl", sharers())
-        write_users(out / folder / "task_50.jsonl", with_rows(task, seed, ROWS))
-        write_users(out / folder / "task_all.jsonl", with_rows(task, seed))
-        write_users(out / folder / "all_rows.jsonl", with_rows(others, seed))
+        written(out / folder, target, task, sharers, others, seed)
 
 
-def users_of(store: UserStore, ids: Sequence[str]) -> Callable[[], Iterator[Asked]]:
+def written(
+    folder: Path, target: Users, task: Users, sharers: Users, others: Users, seed: int, rows: int = ROWS
+) -> None:
+    """A task's files.
+
+    target.jsonl: who is asked; target_N.jsonl: with the N newest items. sharers.jsonl: whose LoRAs are lent. Task data,
+    rows (answered queries) with their users' histories: task_50.jsonl has `rows`, 50, task_all.jsonl all of the task
+    users, all_rows.jsonl those of the sharers too (`others`).
+    """
+    write_users(folder / "target.jsonl", target())
+    for count in SHOTS:
+        few = ((replace(user, history=newest(user.history, count)), asked) for user, asked in target())
+        write_users(folder / f"target_{count}.jsonl", few)
+    write_users(folder / "sharers.jsonl", sharers())
+    write_users(folder / "task_50.jsonl", with_rows(task, seed, rows))
+    write_users(folder / "task_all.jsonl", with_rows(task, seed))
+    write_users(folder / "all_rows.jsonl", with_rows(others, seed))
+
+
+def users_of(store: UserStore, ids: Sequence[str]) -> Users:
     """These users of the store, read anew each time."""
     return lambda: (store[store.place(id)] for id in ids)
 
 
-def with_rows(users: Callable[[], Iterable[Asked]], seed: int, most: int = 0) -> Iterator[Asked]:
+def with_rows(users: Users, seed: int, most: int = 0) -> Iterator[Asked]:
     """Users with their rows of task data: `most` answered queries of all users', drawn by lot; all where that is 0 or
     more. `users` is read twice; who has no row is left out.
 

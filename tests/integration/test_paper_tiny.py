@@ -20,13 +20,16 @@ WANTED = {
     },
     ("prisp", "show=figure_5"): {"task", "sharer", "prisp_sharer", "mt_lora", "prisp_task_lora", "anchor", "prisp"},
     ("prisp", "show=figure_9"): {"prisp", "no_bridge"},
+    ("prisp", "amount=full", "show=figure_7", "data.groups.sharers=../LaMP_3/sharers.jsonl"): {
+        "task", *(name + context for name in ("per_pcs", "prime") for context in CONTEXTS),
+    },
     ("prisp", "show=table_9"): {"prisp", "prisp_50", "oppu", "oppu_no_task_data", "rag_pag_no_task_data"},
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("chosen", WANTED, ids=" ".join)
 def test_a_recipe_runs_from_users_to_report(chosen, tmp_path, monkeypatch):
-    if chosen == ("prisp",):
+    if chosen == ("prisp",) or "show=figure_7" in chosen:
         pytest.importorskip("cma", reason="PriME's search needs the package cma")
     monkeypatch.chdir(ROOT)  # the recipes' paths begin at the repository
     paper, *sets = chosen
@@ -36,9 +39,11 @@ def test_a_recipe_runs_from_users_to_report(chosen, tmp_path, monkeypatch):
     found = json.loads((tmp_path / "run" / "results.json").read_text())
     assert found["methods"].keys() >= WANTED[chosen]
     assert not found["failures"]
-    tasks = {name for by in found["methods"].values() for name in by["dev"]} - {"average"}
-    assert len(tasks) == (12 if paper == "p2p" else 1)
-    assert all(0 <= score <= 1 for by in found["methods"].values() for score in by["dev"].values())
+    for split in ("random", "ood") if paper == "p2p" else ("dev",):
+        assert {len(by[split].keys() - {"average"}) for by in found["methods"].values()} == {
+            12 if paper == "p2p" else 1
+        }
+        assert all(0 <= score <= 1 for by in found["methods"].values() for score in by[split].values())
     assert (tmp_path / "run" / "report.html").stat().st_size > 1000
     assert 'template = "' + paper + '"' in (tmp_path / "run" / "recipe.toml").read_text()
     assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 RECIPE = """
 start = "base"
 base = {name = "src/tailorlm/demo/base", dtype = "float32"}
-data = {root = "recipes/paper/tiny", train = "train.jsonl", dev = "test.jsonl"}
+data = {root = "recipes/paper/tiny", train = "users.jsonl", split = {kind = "clusters", file = "split.json"}}
 profile = {kind = "given"}
 
 [methods.text_to_lora]
@@ -26,6 +26,7 @@ train = {steps = 10, learning_rate = 1e-2, precision = "float32"}
 items = {items = 2, scope = "task"}
 
 [eval]
+splits = ["random"]
 rows = []
 resamples = 100
 methods = [
@@ -57,8 +58,8 @@ def outputs(out: Path, method: str, task: str = "*") -> list[str | None]:
 def test_users_of_several_tasks_are_tuned_from_each_tasks_anchor(recipe: Path, tmp_path: Path) -> None:
     code, found = evaluated(recipe, tmp_path / "first")
     assert not found["failures"] and code == OK
-    assert len(found["methods"]["prisp"]["dev"]) == 13  # twelve tasks and their average
-    assert found["timing"]["methods"]["prisp"]["dev"]["kept_bytes_per_user"] > 0
+    assert len(found["methods"]["prisp"]["random"]) == 13  # twelve tasks and their average
+    assert found["timing"]["methods"]["prisp"]["random"]["kept_bytes_per_user"] > 0
     [folder] = (tmp_path / "first" / "sources").glob("text_to_lora-*/checkpoint")
 
     there = f"methods.text_to_lora.checkpoint={folder}"
@@ -74,10 +75,10 @@ def test_users_of_several_tasks_are_tuned_from_each_tasks_anchor(recipe: Path, t
     assert one == two and one  # another task's description changes nothing here
 
     code, found = evaluated(recipe, tmp_path / "narrow", there, "methods.text_to_lora.lora.rank=4")
-    reasons = {reason for by in found["failures"].values() for reason in by["dev"]["reasons"]}
+    reasons = {reason for by in found["failures"].values() for reason in by["random"]["reasons"]}
     assert code == FAILED and all("made for something else: space" in reason for reason in reasons)
 
     code, found = evaluated(recipe, tmp_path / "all", there, "methods.prisp.items.scope=all")
     assert code == FAILED and found["failures"].keys() == {"prisp"}
-    reasons = set(found["failures"]["prisp"]["dev"]["reasons"])
+    reasons = set(found["failures"]["prisp"]["random"]["reasons"])
     assert all("adapters to begin at, one for each task" in one and 'items.scope = "task"' in one for one in reasons)

@@ -48,7 +48,7 @@ def test_every_variant_is_a_whole_recipe_at_both_scales(paper, chosen):
     assert resolved(paper, chosen).base.name.split("/")[0] in ("Qwen", "src")
     tiny = resolved(paper, chosen, "scale=tiny")
     assert tiny.base.name == "src/tailorlm/demo/base"
-    assert tiny.data.root == "recipes/paper/tiny"
+    assert tiny.data.root == {"p2p": "recipes/paper/tiny", "prisp": "recipes/paper/tiny/LaMP_2M"}[paper]
     assert max(method(tiny, name).train.steps for name in ("mt_lora", "p2p") if name in tiny.methods) < 1001
 
 
@@ -232,14 +232,43 @@ def commands():
     for line in re.findall(r"tailor eval recipes/paper/[^`\n]*", text):
         words = shlex.split(line.split("#")[0])
         sets = [words[place + 1] for place, word in enumerate(words) if word == "--set"]
-        yield Path(words[2]).stem, [one for one in sets if "$" not in one]
+        yield Path(words[2]).stem, sets
 
 
-def test_every_command_of_the_docs_is_a_recipe():
+def test_every_command_of_the_docs_is_a_recipe_whose_tiny_files_are_there():
     found = list(commands())
     assert len(found) > 20
     for paper, sets in found:
-        resolved(paper, *sets)
+        whole = resolved(paper, *sets)
+        tiny = resolved(paper, *sets, "scale=tiny")
+        assert named(tiny) == named(whole), "scale=tiny would show another file's way than the paper's"
+        missing = [path for path in named(tiny) if not (ROOT / tiny.data.root / path).is_file()]
+        assert not missing, (paper, sets)
+        assert whole.data.split.file or paper == "prisp", "P2P's tables ask the same users"
+
+
+def named(recipe):
+    """The files of users, and of a split, that a recipe names."""
+    data = recipe.data
+    return [path for path in (data.train, data.dev, *data.groups.values(), data.split.file) if path]
+
+
+def test_tiny_shares_and_amounts_are_different_data():
+    few, full = resolved("prisp", "scale=tiny"), resolved("prisp", "amount=full", "scale=tiny")
+    rows = [
+        sum(len(asked) for _, asked in read_users(ROOT / recipe.data.root / path))
+        for recipe in (few, full)
+        for path in (recipe.data.train, recipe.data.groups["task"])
+    ]
+    assert rows == [8, 8, 20, 12]
+    items = [
+        sum(len(user.history) for user, _ in read_users(ROOT / one.data.root / one.data.dev)) for one in (few, full)
+    ]
+    assert items == [40, 48]
+    train = [
+        len(load_split(ROOT / "recipes/paper/tiny" / f"users_{n}" / "split.json").part("train")) for n in (20, 100)
+    ]
+    assert train[0] < train[1] == 6
 
 
 def test_every_table_and_figure_has_its_place_in_the_docs():
@@ -258,14 +287,16 @@ def test_every_table_and_figure_has_its_place_in_the_docs():
 def test_tiny_people_are_what_their_code_makes(tmp_path):
     made = runpy.run_path(str(PAPER / "tiny" / "make.py"))
     made["main"](tmp_path)
-    assert (tmp_path / "descriptions.jsonl").read_text() == (PAPER / "tiny" / "descriptions.jsonl").read_text()
-    assert all(user.profile and "\n" in user.profile for user, _ in read_users(tmp_path / "descriptions.jsonl"))
-    for part, (tasks, users, items) in made["PARTS"].items():
-        assert (tmp_path / f"{part}.jsonl").read_text() == (PAPER / "tiny" / f"{part}.jsonl").read_text()
-        people = list(read_users(tmp_path / f"{part}.jsonl"))
-        assert len(people) == users
-        assert all(len(user.history) == items * len(tasks) for user, _ in people)
-        assert all([query.task for query in asked] == list(tasks) for _, asked in people)
+    there = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.json*"))
+    assert there == sorted(path.relative_to(PAPER / "tiny") for path in (PAPER / "tiny").rglob("*.json*"))
+    for path in there:
+        assert (tmp_path / path).read_text() == (PAPER / "tiny" / path).read_text()
+    assert all(user.profile and "\n" in user.profile for user, _ in read_users(tmp_path / "text_to_lora.jsonl"))
+    people = dict(pairs_of(tmp_path / "users.jsonl"))
+    assert all(len(history) == 4 * len(made["MAKERS"]) for history in people.values())
+    split = load_split(tmp_path / "split.json")
+    assert set(people) == {id for ids in split.parts.values() for id in ids}
+    assert [len(split.part(part)) for part in ("train", "random", "ood")] == [6, 2, 2]
 
 
 def script():
@@ -352,6 +383,43 @@ def test_p2p_s_users_are_gathered_and_divided_task_by_task(folders, tmp_path, mo
         sizes[path.parent.name] = len(fewer.part("train"))
     assert len({sizes[f"clusters_{count}"] for count in (10, 20, 30, 40, 50)}) == 1
     assert sizes["users_20"] < sizes["users_40"] < sizes["users_80"] < sizes["users_100"] == len(split.part("train"))
+
+
+def talkers(count):
+    """Personal Reddit as P2P's table 8 has it: one query a user, no history, a profile that came with the data."""
+    for number in range(count):
+        asked = Example(f"{number}-0", str(number), "personal_reddit", f"question {number}", "an answer")
+        yield User(str(number), (), f"age: {number}\ncity: {number % 7}"), (asked,)
+
+
+def test_users_without_history_are_divided_by_their_given_profiles(tmp_path):
+    made, asked = script(), []
+
+    def vectors(recipe, users, places):
+        import torch
+
+        asked.extend(users[place].id for place in places)
+        angles = torch.arange(float(len(places)))
+        return torch.stack([torch.cos(angles), torch.sin(angles)], 1)
+
+    made["p2p"].__globals__["vectors"] = vectors
+    data, out = tmp_path / "data", tmp_path / "out"
+    for folder, people in (("personal_reddit", talkers(409)), ("LaMP_2M", movies(60))):
+        (data / folder).mkdir(parents=True)
+        write_users(data / folder / "train.jsonl", people)
+    made["p2p"](data, ["personal_reddit", "LaMP_2M"], out, read(RECIPES["p2p"]))
+    split = load_split(out / "split.json")
+    assert len(asked) == 469
+    for part, size in (("random", 41), ("ood", 41)):  # a tenth, rounded up, of 409
+        assert sum(id.endswith("@personal_reddit") for id in split.part(part)) == size
+    with pytest.raises(ValueError, match="^personal_reddit: none of its users has a history or a profile"):
+        made["p2p"](data, ["personal_reddit"], tmp_path / "llm", read(RECIPES["p2p"], ["profile.kind=llm"]))
+    (data / "few").mkdir()
+    write_users(data / "few" / "train.jsonl", movies(2))
+    with pytest.raises(ValueError, match="^few: "):
+        made["p2p"](data, ["few"], tmp_path / "few", read(RECIPES["p2p"]))
+    with pytest.raises(ValueError, match="^few: "):
+        made["prisp"](data, ["few"], tmp_path / "shots", 0)
 
 
 def test_a_task_of_few_kinds_of_users_keeps_them_all():

@@ -1,13 +1,17 @@
-"""Makes the few generated people on whom the papers' recipes run at `scale=tiny`: every task, in its own words.
+"""Makes the few generated people on whom the papers' recipes run at `scale=tiny`, laid out as prepare.py lays them out.
 
-    python recipes/paper/tiny/make.py [OUT]      # {train,test}.jsonl of all tasks, movies_{train,sharers,test}.jsonl of
-                                                 # one, and descriptions.jsonl: tasks that are described
+    python recipes/paper/tiny/make.py [OUT]
+
+    users.jsonl, split.json, clusters_N/, users_N/     P2P: every task, in its own words; the split, and figure 3's
+    LaMP_2M/, LaMP_3/, text_to_lora.jsonl              PRISP: two tasks (of the second, whose LoRAs are lent), and what
+                                                       Text-to-LoRA is trained on: tasks that are described
 
 Nothing of any corpus is in them: words are the demo's. Each user has a manner (a favourite label, a mark at the end, a
 shift of scores), so that a method has something to find. Knows nothing of recipes.
 """
 
 import random
+import runpy
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +20,7 @@ from pathlib import Path
 from tailorlm.data.jsonl import write_users
 from tailorlm.data.longlamp import review_input
 from tailorlm.data.records import Example, Interaction, User
+from tailorlm.data.splits import Split, joined, save
 from tailorlm.demo.wording import ASPECTS, NEWS, OPINIONS, POSTS, SCENES
 from tailorlm.tasks import lamp_1, lamp_2m, lamp_2n, lamp_3, lamp_4, lamp_5, longlamp_topic
 
@@ -94,12 +99,6 @@ MAKERS: dict[str, Callable[[Manner, random.Random], tuple[str, str]]] = {
     "lamp_7": tweeted, "longlamp_abstract": named, "longlamp_topic": posted, "longlamp_review": reviewed,
     "personal_reddit": posted, "empathic": felt,
 }  # fmt: skip
-PARTS = {
-    "train": (tuple(MAKERS), 6, 4), "test": (tuple(MAKERS), 4, 4),
-    "movies_train": (("lamp_2m",), 16, 12), "movies_sharers": (("lamp_2m",), 8, 12),
-    "movies_test": (("lamp_2m",), 4, 12),
-}  # fmt: skip
-"""By file: tasks, users, and items of each task; P2P trains on all tasks at once, PRISP on one at a time."""
 
 
 def cited(title: str, dice: random.Random) -> tuple[str, str]:
@@ -164,13 +163,45 @@ def described(name: str, items: int = 6) -> tuple[User, tuple[Example, ...]]:
     return User(name, history, "\n".join(lines)), ()
 
 
+def people(part: str, tasks: Sequence[str], users: int, items: int) -> list[tuple[User, tuple[Example, ...]]]:
+    """So many users of a part, with so many items of each task."""
+    return [member(part, tasks, number, items) for number in range(users)]
+
+
+def p2p(out: Path, prepare: dict[str, Callable[..., dict[str, dict[str, Split]]]]) -> None:
+    """Users of all tasks at once; two of each test set."""
+    users = {"train": people("train", tuple(MAKERS), 6, 4), "test": people("test", tuple(MAKERS), 4, 4)}
+    write_users(out / "users.jsonl", [*users["train"], *users["test"]])
+    train, test = ([user.id for user, _ in users[part]] for part in ("train", "test"))
+    whole = Split("benchmark", {"train": train, "random": test[:2], "ood": test[2:], "left_out": ()}, {})
+    save(joined({"tiny": whole}), out / "split.json")
+    # All users are of one kind here, so that fewer clusters are all users, too.
+    for name, made in prepare["fewer"]({"tiny": whole}, {id: [1.0, 0.0] for id in train}, 0).items():
+        (out / name).mkdir(exist_ok=True)
+        save(joined(made), out / name / "split.json")
+
+
+def prisp(out: Path, prepare: dict[str, Callable[..., object]]) -> None:
+    """A task's files, and those of another task that figure 7 borrows."""
+    parts = (("target", 4), ("task", 12), ("sharers", 8))
+    target, task, sharers = (people(f"movies_{part}", ("lamp_2m",), count, 12) for part, count in parts)
+    for folder in ("LaMP_2M", "LaMP_3"):
+        (out / folder).mkdir(exist_ok=True)
+    prepare["written"](
+        out / "LaMP_2M", lambda: target, lambda: task, lambda: sharers, lambda: [*task, *sharers], 0, rows=8
+    )
+    write_users(out / "LaMP_3" / "task_50.jsonl", people("reviews_task", ("lamp_3",), 8, 12))
+    write_users(out / "LaMP_3" / "sharers.jsonl", people("reviews_sharers", ("lamp_3",), 8, 12))
+    write_users(out / "text_to_lora.jsonl", map(described, DESCRIBED))
+
+
 def main(out: Path) -> None:
-    """Write every part, readable by everybody: they are nobody's."""
-    for part, (tasks, users, items) in PARTS.items():
-        write_users(out / f"{part}.jsonl", (member(part, tasks, number, items) for number in range(users)))
-        (out / f"{part}.jsonl").chmod(0o644)
-    write_users(out / "descriptions.jsonl", map(described, DESCRIBED))
-    (out / "descriptions.jsonl").chmod(0o644)
+    """Write everything, readable by everybody: they are nobody's."""
+    prepare = runpy.run_path(str(Path(__file__).parents[1] / "prepare.py"), run_name="prepare")
+    p2p(out, prepare)
+    prisp(out, prepare)
+    for path in out.rglob("*.json*"):
+        path.chmod(0o644)
 
 
 if __name__ == "__main__":
