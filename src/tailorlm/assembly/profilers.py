@@ -12,6 +12,7 @@ from tailorlm.assembly.kept import Kept, Profilers
 from tailorlm.assembly.recipes import ProfileSettings
 from tailorlm.data.records import User
 from tailorlm.methods.source import Profiler
+from tailorlm.plugins import names
 from tailorlm.profiles import given
 from tailorlm.profiles.given_or import GivenOr
 from tailorlm.profiles.llm import Summariser
@@ -20,6 +21,7 @@ from tailorlm.profiles.number import number
 from tailorlm.profiles.profile import Complete, Profile
 from tailorlm.profiles.replies import asker
 from tailorlm.profiles.statistical import summarise
+from tailorlm.profiles.templates import Template
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,11 @@ class Known:
 
 
 def learn(settings: ProfileSettings, users: Sequence[User]) -> Known:
-    """What `settings` asks to be known, from training users only."""
+    """What `settings` asks to be known, from training users only.
+
+    ValueError where the template has words for a task that no training user has and no file of ours is.
+    """
+    check_tasks(settings.template, users)
     if settings.kind != "statistical":
         return Known()
     labels = labels_of({item.task for user in users for item in user.history}) if settings.labels else {}
@@ -48,6 +54,19 @@ def learn(settings: ProfileSettings, users: Sequence[User]) -> Known:
         return Known(labels)
     norms = fit_norms(user.history for user in users)
     return Known(labels, {task or "": found for task, found in norms.items()}, norms_apart(users))
+
+
+def check_tasks(template: Template, users: Sequence[User]) -> None:
+    """ValueError with the task for words that nobody could be asked in, and with the tasks that there are."""
+    worded = (*template.instructions, *template.descriptions)
+    if not set(worded) <= set(names("tasks")):
+        theirs = {item.task for user in users for item in user.history if item.task}
+        for task in worded:
+            if task not in theirs and task not in names("tasks"):
+                raise ValueError(
+                    f"profile.template has words for the task {task!a}; there are: "
+                    f"{', '.join(sorted(theirs.union(names('tasks'))))}"
+                )
 
 
 def norms_apart(users: Sequence[User]) -> dict[str, Mapping[str | None, Norms]]:

@@ -48,6 +48,15 @@ def test_a_recipe_replaces_the_sensitive_traits_of_every_kind() -> None:
     assert "hiv" not in default.text and "hiv positive" in emptied.text
 
 
+def test_words_for_a_task_that_nobody_has_are_refused() -> None:
+    for table in ("instructions", "descriptions"):
+        odd = ProfileSettings(kind="llm", template=Template(**{table: {"lamp_3": "x", "lamp_33": "x"}}))
+        with pytest.raises(ValueError, match="words for the task 'lamp_33'; there are: .*lamp_3.*movie_tagging"):
+            learn(odd, [TAGGED])
+        own = ProfileSettings(kind="llm", template=Template(**{table: {"my_own": "x"}}))
+        assert learn(own, [replace(TAGGED, history=(Interaction("x", "y", None, "my_own"),))]) == Known()
+
+
 def test_given_profiles_go_with_their_users() -> None:
     profilers = make(ProfileSettings(kind="given"), Known())
     assert profilers([TAGGED], None)[0].text == "likes comedies\nhates war"
