@@ -47,7 +47,7 @@ def directory_for(root: str | Path, adapter_id: str) -> Path:
 
 
 def save_peft(
-    adapters: Adapters,
+    adapters: Adapters | None,
     directories: Sequence[str | Path],
     base_id: str,
     revision: str | None,
@@ -57,8 +57,10 @@ def save_peft(
 
     `metadata` (provenance; no users' text) goes into the safetensors header. Nothing is written if an adapter
     holds NaN or Inf (BadAdapters), if directories repeat, do not match in number, or hold other things, or if PEFT
-    has no form for the kind (all ValueError).
+    has no form for the kind, or if there are no adapters (None: the base answers; all ValueError).
     """
+    if adapters is None:
+        raise ValueError("there is no adapter to export: the base model answers, or an adapter is made for each query")
     space = adapters.space
     config = portable_config(space, base_id, revision)
     targets = [Path(directory) for directory in directories]

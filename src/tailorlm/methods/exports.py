@@ -1,0 +1,36 @@
+"""A roster's adapters as PEFT folders, or the reason why they have no such form: the same of every method.
+
+Knows nothing of methods. Source: issue 3 (each exports in the portable form or refuses with the reason).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from tailorlm.adapters.peft_files import directory_for, save_peft
+from tailorlm.backbone.model import Backbone
+from tailorlm.methods.source import Roster
+from tailorlm.training.checkpoints import make_private
+
+
+def export(roster: Roster, directory: Path, backbone: Backbone, made_by: Mapping[str, str]) -> list[Path]:
+    """A folder for each owner below `directory`, private: the user's, of an adapter a task one inside for each task.
+
+    ValueError with the reason where no adapter is a user's own, or the kind has no portable form: none is written.
+    """
+    if roster.profiles or roster.histories:
+        raise ValueError("an adapter is made for each query: there is none of a user's to export")
+    if roster.shared:
+        raise ValueError("no adapter here is a user's own: export those that are lent or shared by themselves")
+    if roster.adapters is None or min(roster.place.values(), default=-1) < 0:
+        raise ValueError("the base model answers: there is no adapter to export")
+    folders = []
+    for user, task in roster.place:
+        own = directory_for(directory, user)
+        for one in (directory, own) if task is not None else (directory,):
+            make_private(one)
+        folders.append(own if task is None else directory_for(own, task))
+    kept = roster.adapters[torch.tensor(list(roster.place.values()))]
+    save_peft(kept, folders, backbone.id, backbone.revision, made_by)
+    return folders
