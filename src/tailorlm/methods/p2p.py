@@ -87,7 +87,7 @@ class Source:
     """
 
     def __init__(self, bench: Bench, settings: Settings, start: Start | None = None) -> None:
-        """`start`: one LoRA (MT-LoRA) that all begin at, None: a fresh adapter. ValueError for one with another kind."""
+        """`start`: one LoRA (MT-LoRA) that all begin at; None: a fresh adapter. ValueError for one of another kind."""
         if start is not None and settings.kind != "lora":
             raise ValueError(f'kind is "{settings.kind}": it begins at its own fresh adapter, set start = "base"')
         self.bench, self.settings, self.start = bench, settings, start
