@@ -9,11 +9,10 @@ from collections.abc import Sequence
 import torch
 
 from tailorlm.backbone.inject import Injector
-from tailorlm.backbone.loss import label_logits
 from tailorlm.backbone.prompt import encode_row
-from tailorlm.backbone.rows import Row, collate
+from tailorlm.backbone.rows import Row
 from tailorlm.demo.population import TASKS, impersonal
-from tailorlm.evaluation.drift import token_kl
+from tailorlm.evaluation import neutral
 from tailorlm.methods.source import Bench, Roster
 
 
@@ -29,14 +28,8 @@ def neutral_rows(bench: Bench, count: int, seed: int) -> list[Row]:
     return rows
 
 
-@torch.no_grad()
 def neutral_drift(bench: Bench, injector: Injector, roster: Roster, rows: Sequence[Row]) -> float:
     """Mean KL(base || adapted) in nats a token of the answers; row i is asked with adapter i modulo their number."""
     if roster.adapters is None:
         return 0.0
-    index = torch.arange(len(rows)) % len(roster.adapters)
-    batch = collate(rows, bench.backbone.pad_id, index)
-    base = label_logits(bench.backbone, batch)
-    with injector(roster.adapters, index):
-        adapted = label_logits(bench.backbone, batch)
-    return float(token_kl(base, adapted).mean())
+    return neutral.neutral_drift(bench.backbone, injector, roster.adapters, torch.arange(len(roster.adapters)), rows)

@@ -55,7 +55,7 @@ class Plan:
 
     sizes: dict[str, int] = field(default_factory=lambda: dict(SIZES))
     mt_steps: int = 100
-    p2p_steps: int = 1000
+    p2p_steps: int = 600
     paper_steps: int = 150
     traits_steps: int = 300
     paper_users: int = 500
