@@ -121,10 +121,10 @@ def personalize(
 @app.command(epilog=example("tailor forget user-00042 --cache vectors"))
 def forget(
     user: Annotated[str, typer.Argument(help="The user's id.")],
-    cache: Annotated[Path, typer.Option(help="The folder of text vectors: encoder.cache of a recipe.")],
+    cache: Annotated[Path, typer.Option(help="The folder of text vectors or of replies: a recipe's cache.")],
     as_json: AsJson = False,
 ) -> None:
-    """Delete a user's texts from a cache of vectors.
+    """Delete a user's texts from a cache of vectors, or of a language model's replies.
 
     What others have, too, stays.
     """

@@ -19,7 +19,7 @@ from tailorlm.assembly.fitting import Fit, fit, from_text
 from tailorlm.assembly.histories import History, interactions
 from tailorlm.assembly.kept import Profilers
 from tailorlm.assembly.messages import check_sampling, conversations, people
-from tailorlm.assembly.profilers import one_by_one
+from tailorlm.assembly.profilers import one_by_one, replies_of
 from tailorlm.assembly.recipes import BaseSettings, Recipe, read, resolve
 from tailorlm.backbone.generate import generate
 from tailorlm.backbone.prompt import Messages
@@ -31,6 +31,7 @@ from tailorlm.methods.source import Bench
 from tailorlm.profiles.cache import CachedEncoder
 from tailorlm.profiles.endpoint import Settings as EndpointSettings
 from tailorlm.profiles.profile import Profile
+from tailorlm.profiles.replies import CachedReplies
 
 ONE = "user"
 """The id of a user who was given as a history or a profile, without one."""
@@ -164,13 +165,14 @@ class Tailor:
         return self._adapt(self.summarise(people(users), task), strength)
 
     def forget(self, user_id: str) -> int:
-        """Delete what the vector cache has of this user's statements alone; how many. ValueError without a cache.
-
-        What other users have, too, stays. A history given without an id is of user "user".
+        """Delete this user's own vectors, and the endpoint's replies where it has a cache; how many. ValueError without
+        either. What other users have, too, stays. A history given without an id is of user "user".
         """
-        if not isinstance(self.bench.encoder, CachedEncoder):
+        caches = (self.bench.encoder, replies_of(self.profilers))
+        there = [cache for cache in caches if isinstance(cache, CachedEncoder | CachedReplies)]
+        if not there:
             raise ValueError("there is no cache to forget from: no cache= was given")
-        return self.bench.encoder.forget_user(user_id)
+        return sum(cache.forget_user(user_id) for cache in there)
 
     def generate(
         self, messages: str | Messages | Sequence[str | Messages], adapter: Personal | None = None,

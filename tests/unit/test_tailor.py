@@ -12,10 +12,14 @@ import torch
 
 from tailorlm import Interaction, Personal, Profile, Statement, Tailor, User
 from tailorlm.adapters.batch import BadAdapters
+from tailorlm.assembly.profilers import Known, make
+from tailorlm.assembly.recipes import ProfileSettings
 from tailorlm.data.load import load
 from tailorlm.hypernet.checkpoint import from_pretrained, save_pretrained
 from tailorlm.hypernet.config import BadCheckpoint
-from tailorlm.profiles.cache import CachedEncoder
+from tailorlm.profiles import replies
+from tailorlm.profiles.cache import CachedEncoder, claim
+from tailorlm.profiles.endpoint import Endpoint, Settings
 
 HISTORY = [("Write a headline: rain", "RAIN!"), {"input": "Write a headline: sun", "output": "SUN!"}]
 
@@ -97,6 +101,21 @@ def test_forgetting_a_user_leaves_nothing_of_the_own_statements(
     assert cached.forget("user") == len(used - others) and stored() == used & others
     with pytest.raises(ValueError, match="no cache"):
         Tailor.from_pretrained(tiny_run / "checkpoint").forget("zebra")
+
+
+def test_forgetting_a_user_reaches_what_an_endpoint_said(
+    tiny_run: Path, people: list[User], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Endpoint, "_reply", lambda endpoint, prompt: prompt)
+    one = Tailor.from_pretrained(tiny_run / "checkpoint", cache=tmp_path / "vectors")
+    settings = ProfileSettings(kind="llm", endpoint=Settings("http://localhost/v1", "m", cache=str(tmp_path / "said")))
+    one.profilers = make(settings, Known())
+    said = one.summarise(people[:2])
+    one.bench.encoder([said[0].text])  # of nobody: it stays
+    claim(one.bench.encoder, [(people[1].id, said[1].text)])
+    one.bench.encoder([said[1].text])
+    assert one.forget(people[1].id) == 2 and one.forget(people[1].id) == 0
+    assert replies.forget_user(tmp_path / "said", people[0].id) == 1
 
 
 def test_generation_of_one_and_of_many(tailor: Tailor, people: list[User]) -> None:

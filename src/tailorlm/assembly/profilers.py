@@ -19,7 +19,7 @@ from tailorlm.profiles.llm import Summariser
 from tailorlm.profiles.norms import PARTS, Norms, fit_apart, fit_norms
 from tailorlm.profiles.number import number
 from tailorlm.profiles.profile import Complete, Profile
-from tailorlm.profiles.replies import asker
+from tailorlm.profiles.replies import CachedReplies, asker
 from tailorlm.profiles.statistical import summarise
 from tailorlm.profiles.templates import Template
 
@@ -116,6 +116,13 @@ def _summariser(settings: ProfileSettings, complete: Complete | None, writer: st
     if complete is None:
         raise ValueError(f"profile.kind is {settings.kind}: it needs the base model, or a [profile.endpoint] table")
     return Summariser(complete, writer, settings.template)
+
+
+def replies_of(profilers: Profilers) -> CachedReplies | None:
+    """Where a language model's replies are kept, if they are."""
+    summariser = profilers.summariser if isinstance(profilers, GivenOr) else profilers
+    complete = summariser.complete if isinstance(summariser, Summariser) else None
+    return complete if isinstance(complete, CachedReplies) else None
 
 
 def one_by_one(profilers: Profilers, users: Sequence[User]) -> Profiler:

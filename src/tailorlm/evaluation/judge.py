@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 from tailorlm.assembly.judging import HIGH, LOW, Template
 from tailorlm.metrics.rows import mean
 from tailorlm.profiles.endpoint import EndpointError, Reply, Settings
-from tailorlm.profiles.replies import asker
+from tailorlm.profiles.replies import asker, claim
 
 NOTHING_KNOWN = "nothing is known"
 FIELDS = ("instruction", "response", "reference", "profile", "rubric")
@@ -27,13 +27,17 @@ SCORE = re.compile(r"([1-5])(?:\s*/\s*5)?[\s.*_)\]`\"']*")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """An answer (`output`) to judge, with what was asked (`input`), the user's own `target`, and their profile."""
+    """An answer (`output`) to judge, with what was asked (`input`), the user's own `target`, and their profile.
+
+    `user_id`: whose it is, so that a cache of replies can forget them.
+    """
 
     id: str
     input: str
     output: str
     target: str
     profile: str = ""
+    user_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,9 @@ class Judge:
 
     def stream(self, questions: Sequence[Question]) -> Iterator[tuple[int, Judgement]]:
         """(place, judgement) as they come, for progress and for writing each down at once."""
-        for place, reply in self.ask.stream([filled(self.template, question) for question in questions]):
+        prompts = [filled(self.template, question) for question in questions]
+        claim(self.ask, ((one.user_id, asked) for one, asked in zip(questions, prompts, strict=True) if one.user_id))
+        for place, reply in self.ask.stream(prompts):
             yield place, judgement(questions[place].id, reply)
 
 

@@ -87,7 +87,8 @@ def question(desk: Desk, template: Template, chunk: Chunk, query: Example, outpu
         told = desk.told(chunk.users[query.user_id], query.task) if "{profile}" in template.prompt else ""
     except ValueError as error:
         return Judgement(query.id, None, FAILED, desk.reason(error))
-    return Question(query.id, asked.head + asked.body + asked.tail, output, query.target or "", told)
+    words = asked.head + asked.body + asked.tail
+    return Question(query.id, words, output, query.target or "", told, query.user_id)
 
 
 def digest(template: Template, questions: Sequence[Question | Judgement]) -> str:

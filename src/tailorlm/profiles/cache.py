@@ -54,7 +54,7 @@ class CachedEncoder:
 
     def own(self, texts: Iterable[tuple[str, str]]) -> None:
         """Record whose the texts are, (user id, text) each, so that `forget_user` finds them."""
-        rows = {(_digest("user", user_id), self._key(text)) for user_id, text in texts}
+        rows = {(digest("user", user_id), self._key(text)) for user_id, text in texts}
         with opened(self.file) as store:
             store.executemany("INSERT OR IGNORE INTO owners VALUES (?, ?)", sorted(rows))
 
@@ -71,7 +71,7 @@ class CachedEncoder:
             return int(store.execute("SELECT count(*) FROM vectors").fetchone()[0])
 
     def _key(self, text: str) -> bytes:
-        return _digest(self.id, text)
+        return digest(self.id, text)
 
     def _read(self, keys: Sequence[bytes]) -> dict[bytes, torch.Tensor]:
         distinct = sorted(set(keys))
@@ -115,7 +115,7 @@ def claim(encoder: Encoder, texts: Iterable[tuple[str, str]]) -> None:
 
 def forget_user(directory: str | Path, user_id: str) -> int:
     """As `CachedEncoder.forget_user`, of all encoders whose vectors are in the folder. ValueError for no cache."""
-    file, owner = Path(directory) / NAME, _digest("user", user_id)
+    file, owner = Path(directory) / NAME, digest("user", user_id)
     if not file.is_file():
         raise ValueError(f"{directory} is no cache of vectors: it has no {NAME}")
     with opened(file) as store:
@@ -142,5 +142,6 @@ def opened(file: Path) -> Iterator[sqlite3.Connection]:
             yield store
 
 
-def _digest(space: str, text: str) -> bytes:
+def digest(space: str, text: str) -> bytes:
+    """What stands for a text, or a user's id, on disk."""
     return hashlib.sha256(f"{len(space)}:{space}".encode() + text.encode("utf-8", "surrogatepass")).digest()

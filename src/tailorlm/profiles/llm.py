@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from tailorlm.data.records import User
 from tailorlm.profiles.endpoint import BatchError, EndpointError, Reply
 from tailorlm.profiles.profile import Complete, Profile, Statement
+from tailorlm.profiles.replies import claim
 from tailorlm.profiles.sensitive import named
 from tailorlm.profiles.templates import Template, prompt
 
@@ -57,7 +58,9 @@ class Summariser:
         """
         histories = [[item for item in user.history if task is None or item.task == task] for user in users]
         known = [index for index, history in enumerate(histories) if history]
-        replies = self._replies([prompt(self.template, users[i].id, histories[i], task) for i in known])
+        prompts = [prompt(self.template, users[i].id, histories[i], task) for i in known]
+        claim(self.complete, ((users[i].id, asked) for i, asked in zip(known, prompts, strict=True)))
+        replies = self._replies(prompts)
         said = dict(zip(known, replies, strict=True))
         found = [self._profile(user.id, task, said.get(index)) for index, user in enumerate(users)]
         made = [one for one in found if isinstance(one, Profile)]

@@ -7,10 +7,12 @@ import pytest
 
 from tailorlm.assembly.benches import fingerprint, load_base, make_profilers
 from tailorlm.assembly.fitting import fit, from_text
-from tailorlm.assembly.profilers import Known, labels_of, learn, make, one_by_one
+from tailorlm.assembly.profilers import Known, labels_of, learn, make, one_by_one, replies_of
 from tailorlm.assembly.recipes import BaseSettings, ProfileSettings
 from tailorlm.data.records import Interaction, User
+from tailorlm.profiles.endpoint import Settings as Endpoint
 from tailorlm.profiles.profile import Profile, Statement
+from tailorlm.profiles.replies import CachedReplies
 from tailorlm.profiles.templates import Template
 
 RATED = User("r", tuple(Interaction(f"good film {n % 3}", str(1 + n % 5), None, "rating") for n in range(20)))
@@ -63,6 +65,19 @@ def test_given_profiles_go_with_their_users() -> None:
     profile = one_by_one(profilers, [TAGGED])
     assert profile("t", TAGGED.history, None).text == "likes comedies\nhates war"
     assert profile("t", (), None) is profile("t", (), None)
+
+
+@pytest.mark.parametrize("kind", ["llm", "given_or_llm", "given", "statistical"])
+def test_which_profilers_keep_replies(tmp_path: Path, kind: str) -> None:
+    written = kind in ("llm", "given_or_llm")
+
+    def of(cache: str) -> CachedReplies | None:
+        endpoint = Endpoint("http://localhost/v1", "m", cache=cache) if written else None
+        return replies_of(make(ProfileSettings(kind=kind, endpoint=endpoint), Known()))
+
+    found = of(str(tmp_path / "replies"))
+    assert (found is not None) is written and of("") is None
+    assert found is None or found.file.parent == tmp_path / "replies"
 
 
 def test_the_base_model_writes(tiny_base: Path) -> None:

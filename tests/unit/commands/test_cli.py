@@ -248,8 +248,28 @@ def test_forget(tiny_run: Path, tiny_users: Path, tmp_path: Path) -> None:
     found = json.loads(tailor("forget", "u1", "--cache", tmp_path, "--json").stdout)
     assert found["vectors"] > 0
     assert "0 vectors of user u1" in tailor("forget", "u1", "--cache", tmp_path).stdout
-    with pytest.raises(ValueError, match="no cache of vectors"):
+    with pytest.raises(ValueError, match=r"no cache: it has neither vectors\.sqlite nor replies\.sqlite"):
         forgetting.run("u1", tmp_path / "other")
+
+
+def test_forget_replies(tmp_path: Path) -> None:
+    from tailorlm.data.records import Interaction, User
+    from tailorlm.profiles.endpoint import Endpoint, Settings
+    from tailorlm.profiles.llm import Summariser
+    from tailorlm.profiles.replies import CachedReplies
+
+    class Echo(Endpoint):
+        def _reply(self, prompt: str) -> str:
+            return prompt
+
+    cached = CachedReplies(Echo(Settings("http://localhost/v1", "m")), tmp_path)
+    users = [User(f"u{n}", (Interaction("a", f"said by {n}"),)) for n in range(2)]
+    assert len(Summariser(cached, "m")(users)) == 2 == len(cached)
+    cached(["about no user"])
+    found = forgetting.run("u1", tmp_path)
+    assert found.found == {"user": "u1", "replies": 1} and len(cached) == 2
+    assert found.lines[0] == "1 reply of user u1 deleted" and found.lines[1].startswith("1 reply of nobody")
+    assert b"said by 1" not in cached.file.read_bytes() and b"said by 0" in cached.file.read_bytes()
 
 
 def test_chat(tiny_users: Path, tiny_run: Path) -> None:

@@ -19,6 +19,7 @@ from tailorlm.evaluation.rows import Row, read_about, read_as
 from tailorlm.evaluation.runner_judge import Judging, judging
 from tailorlm.evaluation.runner_judge_results import beside, judged, lines, unasked
 from tailorlm.evaluation.runner_judge_sheets import Judged
+from tailorlm.profiles import replies
 from tailorlm.profiles.endpoint import Settings as EndpointSettings
 
 TASKS = ("headline", "movie_tagging")
@@ -114,6 +115,14 @@ def test_written_answers_of_models_are_judged_each_by_its_own_score(tmp_path: Pa
     assert stat.S_IMODE(kept.stat().st_mode) == 0o700
     names = [str(path) for path in tmp_path.rglob("*")]
     assert not any(word in name for name in names for word in ("diary", "likes", "word"))
+
+
+def test_what_the_judge_said_of_a_user_can_be_forgotten(tmp_path: Path, server: JudgeServer) -> None:
+    go(plan(tmp_path, Said("base", "p2p")), work(server, tmp_path))
+    kept = tmp_path / "judge_replies"
+    assert replies.nobodys(kept) == 0
+    assert replies.forget_user(kept, "u1") == 2 and replies.forget_user(kept, "u1") == 0  # of two methods
+    assert replies.forget_user(kept, "u2") == 2
 
 
 def test_the_judges_mean_is_one_more_metric_and_a_table(tmp_path: Path, server: JudgeServer) -> None:
