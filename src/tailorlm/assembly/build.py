@@ -13,7 +13,7 @@ from tailorlm.adapters.batch import Adapters
 from tailorlm.adapters.peft_files import save_peft
 from tailorlm.assembly import checkpoints, runs, splitting
 from tailorlm.assembly.benches import load_base, make_bench, make_encoder, make_profilers, truncated
-from tailorlm.assembly.datasets import pools, training_users, validation_users
+from tailorlm.assembly.datasets import pools, training_users, validation_users, where
 from tailorlm.assembly.kept import Profilers
 from tailorlm.assembly.population import population
 from tailorlm.assembly.preflight import check_given, check_trackers, try_writer
@@ -21,6 +21,7 @@ from tailorlm.assembly.profilers import Known, learn, one_by_one
 from tailorlm.assembly.recipes import Recipe, method, plain, trained_as
 from tailorlm.assembly.run_folders import starting
 from tailorlm.assembly.spent import spending, spent
+from tailorlm.assembly.trained_on import TrainedOn, note, trained_on
 from tailorlm.data.problems import Report
 from tailorlm.data.records import User
 from tailorlm.data.splits import Split
@@ -28,6 +29,7 @@ from tailorlm.methods import mt_lora, p2p
 from tailorlm.methods.source import Bench, Profiler, shared_start
 
 CHECKPOINT, SHARED = "checkpoint", "shared"
+WHERE = {"mt_lora": SHARED, "p2p": CHECKPOINT}
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ def train(recipe: Recipe, directory: Path, resume: bool = False) -> Path:
 def train_shared(built: Built, directory: Path, resume: bool) -> Adapters:
     """MT-LoRA, trained and saved as a PEFT folder; one adapter."""
     source = mt_lora.Source(built.bench, trained_as(built.recipe, "mt_lora"))
+    note(*noted(directory, "mt_lora"), lambda: people(built))
     with spending(costs(directory, "mt_lora")):
         source.prepare(built.users, directory / "mt_lora", resume, built.held)
     adapters = source.enrol(built.users[:1]).adapters
@@ -108,6 +111,7 @@ def train_shared(built: Built, directory: Path, resume: bool) -> Adapters:
 def train_network(built: Built, directory: Path, resume: bool, shared: Adapters | None) -> Path:
     """P2P's hypernetwork, which begins at `shared` (None: at the base), and its checkpoint's folder."""
     source = p2p.Source(built.bench, method(built.recipe, "p2p"), shared_start(shared) if shared is not None else None)
+    note(*noted(directory, "p2p"), lambda: people(built))
     with spending(costs(directory, "p2p")):
         source.prepare(built.users, directory / "p2p", resume, built.held)
     save(built, source, directory / CHECKPOINT)
@@ -119,6 +123,16 @@ def train_network(built: Built, directory: Path, resume: bool, shared: Adapters 
 def costs(directory: Path, name: str) -> Path:
     """Where the seconds are kept that preparing a source took."""
     return directory / "prepared" / f"{name}.json"
+
+
+def noted(directory: Path, name: str) -> tuple[Path, tuple[Path, ...]]:
+    """Where it is noted whom `tailor train`'s source was trained on, and the folders of what it became."""
+    return costs(directory, name).with_suffix(".people.json"), (directory / name, directory / WHERE[name])
+
+
+def people(built: Built) -> TrainedOn:
+    """Whom the recipe's own sources are trained on."""
+    return trained_on(where(built.recipe.data, built.recipe.data.train), built.users, built.held)
 
 
 def save(built: Built, source: p2p.Source, directory: Path) -> None:

@@ -19,10 +19,11 @@ from tailorlm.adapters.peft_config import read_config
 from tailorlm.adapters.peft_files import load_peft
 from tailorlm.assembly import build, checkpoints, runs
 from tailorlm.assembly.anchors import start_of
-from tailorlm.assembly.datasets import pools
+from tailorlm.assembly.datasets import pools, where
 from tailorlm.assembly.population import Group
 from tailorlm.assembly.remembered import Fitted, Remembered
 from tailorlm.assembly.spent import nothing, spending, spent
+from tailorlm.assembly.trained_on import TrainedOn, check, note, trained_on
 from tailorlm.assembly.wanted import Wanted, standard
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, User
@@ -54,6 +55,7 @@ class Sources:
         """
         self.built, self.folder, self.tasks, self.resume, self.groups = built, folder, tasks, resume, groups
         self._made: dict[str, Prepared | Exception] = {}
+        self._people: dict[str, TrainedOn] = {}
 
     def prepared(self, wanted: Wanted) -> Prepared:
         """The source, prepared now if nobody asked before. Raises what preparing raises."""
@@ -66,6 +68,15 @@ class Sources:
         if isinstance(found, Exception):
             raise found
         return found
+
+    def unknown(self, wanted: Wanted) -> list[str]:
+        """Which of the source and what it begins at is there, and nobody noted whom it was trained on.
+
+        ValueError, before anything is made, where one of them was trained on others than it would be now.
+        """
+        before = [] if wanted.start is None else self.unknown(wanted.start)
+        path, folders = self._noted(wanted)
+        return before if check(path, folders, lambda: self._trains(wanted)) else [*before, wanted.adapter]
 
     def seconds(self, wanted: Wanted) -> float | None:
         """What preparing it took, the sources that it begins at included; None where nobody counted."""
@@ -110,13 +121,14 @@ class Sources:
 
     def _fresh(self, wanted: Wanted, bench: Bench, before: AdapterSource | None) -> AdapterSource:
         """Any other source, in a folder whose name says what it is."""
-        folder = self.folder / FOLDER / f"{wanted.adapter}-{wanted.key}"
+        folder = self._folder(wanted)
         begins, people = None if before is None else start_of(before, self.tasks), self._group(wanted)
         source: AdapterSource = find("methods", wanted.adapter).Source(bench, wanted.settings, begins)
         ready = self.built.bench.profile
         more = nothing
         if isinstance(ready, Remembered):
             ready.paid, more = set(), lambda: ready.spared
+        note(*self._noted(wanted), lambda: self._trains(wanted))
         try:
             with spending(self._costs(wanted), more):
                 source.prepare(people.train, folder, folder.exists(), people.held)
@@ -125,6 +137,22 @@ class Sources:
                 source.injector.clear()  # what training had put into the model would answer for others
             raise
         return source
+
+    def _folder(self, wanted: Wanted) -> Path:
+        return self.folder / FOLDER / f"{wanted.adapter}-{wanted.key}"
+
+    def _noted(self, wanted: Wanted) -> tuple[Path, tuple[Path, ...]]:
+        """Where it is noted whom the source was trained on, and the folders of what it became."""
+        if self._plainly(wanted):
+            return build.noted(self.folder, wanted.adapter)
+        return self._costs(wanted).with_suffix(".people.json"), (self._folder(wanted),)
+
+    def _trains(self, wanted: Wanted) -> TrainedOn:
+        """Whom the source is trained on, read once for all sources."""
+        if wanted.train not in self._people:
+            data, group = self.built.recipe.data, self._group(wanted)
+            self._people[wanted.train] = trained_on(where(data, wanted.train or data.train), group.train, group.held)
+        return self._people[wanted.train]
 
     def _group(self, wanted: Wanted) -> Group:
         """Whom the source is trained on."""
@@ -139,9 +167,12 @@ class Sources:
     def _standard(self, wanted: Wanted, adapter: str) -> bool:
         return wanted.key == standard(self.built.recipe, adapter).key
 
+    def _plainly(self, wanted: Wanted) -> bool:
+        return wanted.adapter in runs.TRAINED and self._standard(wanted, wanted.adapter)
+
     def _costs(self, wanted: Wanted) -> Path:
-        plainly = wanted.adapter in runs.TRAINED and self._standard(wanted, wanted.adapter)
-        return build.costs(self.folder, wanted.adapter if plainly else f"{wanted.adapter}-{wanted.key}")
+        name = wanted.adapter if self._plainly(wanted) else f"{wanted.adapter}-{wanted.key}"
+        return build.costs(self.folder, name)
 
 
 class Shared:

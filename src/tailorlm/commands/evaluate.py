@@ -80,7 +80,7 @@ def run(
     check_trackers(settings)
     with starting(folder):
         work = prepared(settings, folder, resume)
-        judging.check(settings.eval.judge, work.plan)
+        checked(work, resume)
         judge = opened(work, resume)
     answer(work, judge)
     found = read_rows(work.plan)
@@ -125,6 +125,16 @@ def prepared(recipe: Recipe, folder: Path, resume: bool) -> Work:
     todo = ways(recipe, desk, sources, common_answers(users.train), tasks)
     plan = Plan(folder / ROWS, users.splits, todo, recipe.eval.users_at_once)
     return Work(recipe, folder, users, desk, sources, plan)
+
+
+def checked(work: Work, resume: bool) -> None:
+    """ValueError for what could be wrong yet: said before anything of an earlier evaluation is touched."""
+    judging.check(work.recipe.eval.judge, work.plan)
+    if resume:
+        runner.check(work.plan)
+    rows = [wanted(work.recipe, row, seed) for row in compared(work.recipe.eval) for seed in seeds(work.recipe)]
+    for name in sorted({name for one in rows for name in work.sources.unknown(one)}):
+        tell(f"{name} was trained before runs noted their training users: that nobody of them is asked is not known")
 
 
 def opened(work: Work, resume: bool) -> Judging | None:
