@@ -33,10 +33,7 @@ METHODS: dict[str, tuple[str, str]] = {
     "task": ("Task LoRA", "One adapter for everybody, trained on task data; other users' adapters stand on it."),
     "text_to_lora": ("Text-to-LoRA", "A hypernetwork writes the adapter of a task from the task's description."),
     "anchor": ("Task-aware anchor", "The adapter of the task, made from its description: where PRISP begins."),
-    "p2p": (
-        "P2P",
-        "The hypernetwork writes an adapter for each user from the profile, statement by statement.",
-    ),
+    "p2p": ("P2P", "The hypernetwork writes users' adapters from their profiles, in one pass."),
     "p2p_paper": (
         "P2P, one vector",
         "P2P as published, the whole profile in a single vector, in the few steps of the demo: it learns more slowly.",
@@ -133,11 +130,12 @@ def row_name(name: str, users: int | None) -> str:
     return f"{method_name(name)} ({users} users)" if users else method_name(name)
 
 
-def method_note(name: str, users: int | None = None) -> str:
-    """What a method is; `users`: how many it was measured on, where that is not all."""
+def method_note(name: str, users: int | None = None, told: str = "") -> str:
+    """What a method is; `users`: how many it was measured on, where that is not all; `told`: what its settings say."""
     own = plain_name(name)
     adapter, plus, context = own.partition("+")
     note = METHODS[own][1] if own in METHODS else METHODS[adapter][1] if plus and adapter in METHODS else ""
+    note = told or note if adapter == "p2p" or adapter not in METHODS else note
     if own not in METHODS and note and context in CONTEXTS:
         note = f"{note[:-1]}; its prompts show {'the ' if context == 'profile_only' else ''}{CONTEXTS[context]}."
     return f"{note[:-1]}; measured on {users} of the unseen users." if note and users else note
@@ -146,6 +144,13 @@ def method_note(name: str, users: int | None = None) -> str:
 def task_name(name: str) -> str:
     """What a task is called."""
     return TASKS.get(name, name.replace("_", " ").capitalize())
+
+
+def family(name: str) -> str:
+    """The method of METHODS that a name is: itself, its adapter, or that of which it is a variant; or ""."""
+    own = plain_name(name)
+    adapter = own.partition("+")[0]
+    return next((one for one in (own, adapter, variant_of(adapter)) if one in METHODS), "")
 
 
 def method_kind(name: str) -> str:

@@ -70,7 +70,10 @@ def targets(results: Results) -> list[str]:
 
 def notes(results: Results) -> list[str]:
     """What each row is."""
-    known = [(method_name(name), method_note(name, results.few(name))) for name in in_order(results.methods)]
+    known = [
+        (method_name(name), method_note(name, results.few(name), results.notes.get(name, "")))
+        for name in in_order(results.methods)
+    ]
     return [*(f"- {plain(name)}: {plain(note)}" for name, note in known if note), ""]
 
 

@@ -23,7 +23,7 @@ V = TypeVar("V")
 Scores = Mapping[tuple[str, str], Mapping[Key, float]]
 NEXT_TO = " - "
 """Between the two methods of a difference."""
-WHOLE = ("harmed", "drift", "needs", "curves", "gradient_norms")
+WHOLE = ("harmed", "drift", "needs", "curves", "gradient_norms", "notes")
 """Parts of results that are of all of a run's tasks, by method."""
 JUDGED = {"methods": "", "differences": "differences"}
 

@@ -6,11 +6,12 @@ Knows nothing of how it is shown, or of other runs. Source: issue 4 (report).
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tailorlm.evaluation.answers import Row, lots, shown_users
+from tailorlm.evaluation.method_notes import notes
 from tailorlm.evaluation.report_marks import Marks, read_marks
 from tailorlm.evaluation.results import Results, read_results
 
@@ -72,7 +73,8 @@ def short_names(paths: Sequence[Path]) -> list[str]:
 def read_run(folder: Path, name: str) -> Run:
     """One run. ValueError names the file that cannot be read."""
     results = read_results(folder / "results.json")
-    return Run(name, folder, results, read_marks(folder, results), read_recipe(folder))
+    marks = read_marks(folder, results)
+    return Run(name, folder, replace(results, notes=notes(marks.made)), marks, read_recipe(folder))
 
 
 def read_recipe(folder: Path) -> dict[str, Any]:

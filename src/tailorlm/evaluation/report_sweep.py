@@ -162,18 +162,21 @@ def named(found: Sequence[list[Member]]) -> list[Series]:
 def title(members: Sequence[Member]) -> str:
     """What the members' methods are called: by their one name, or by source and context."""
     names = {member.method for member in members}
-    if len(names) == 1 and members[0].method in METHODS:
-        return method_name(members[0].method)
-    return source_name(members[0].made)
+    one = members[0].method
+    if len(names) == 1 and (one in METHODS or method_name(one) != one):
+        return method_name(one)
+    contexts = {name.partition("+")[2] for name in names}
+    shown = contexts.pop() if len(contexts) == 1 else ""
+    return source_name(members[0].made, shown if shown in CONTEXTS else members[0].made.context)
 
 
-def source_name(made: Made) -> str:
-    """A source and its context in words: the base's context alone."""
-    context = CONTEXTS.get(made.context, made.context)
+def source_name(made: Made, shown: str) -> str:
+    """A source and the context that is `shown` in words, as rows are named: the base's context alone."""
+    context = CONTEXTS.get(shown, shown)
     if made.adapter in ("", "none"):
-        return "Base model" if made.context in ("", "none") else context
+        return "Base model" if shown in ("", "none") else context
     own = method_name(made.adapter)
-    return own if made.context in ("", "none") else f"{own} + {context}"
+    return own if shown in ("", "none") else f"{own} + {context}"
 
 
 def apart(one: Member, others: Sequence[Member]) -> str:

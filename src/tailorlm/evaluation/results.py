@@ -22,9 +22,9 @@ class Results:
     """The fields of `results.json`; scores are shares 0..1, `methods[name][split][task]`.
 
     `users` are numbers of users by split, of `train`, and of methods that served some of a split only.
-    `made[method]` is (source, context), where the rows say it. `gradient_norms[method]` is a list of steps, each a
-    list of layers: the norm of B's gradient, mean over users. `judge` has the `version` of who judges, and
-    `methods[name][split][task]` with `mean` (1 to 5), `low`, `high`, and numbers of answers; `differences` by pair.
+    `notes[method]` is what its settings say of it, where the rows have them. `gradient_norms[method]` is a list of
+    steps, each a list of layers: the norm of B's gradient, mean over users. `judge` has the `version` of who judges,
+    and `methods[name][split][task]` with `mean` (1 to 5), `low`, `high`, and numbers of answers; `differences` by pair.
     """
 
     methods: Mapping[str, Mapping[str, Scores]]
@@ -42,7 +42,7 @@ class Results:
     curves: Mapping[str, list[Mapping[str, float]]]
     targets: list[Mapping[str, Any]]
     provenance: Mapping[str, Any]
-    made: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
     judge: Mapping[str, Any] = field(default_factory=dict)
 
     def splits(self) -> list[str]:

@@ -21,31 +21,33 @@ def section(name: str, title: str, *children: Child) -> Markup:
 def headline(results: Results) -> Markup | None:
     """The few numbers that answer what the run shows."""
     cards = [
-        card(what, number, note)
-        for what, number, note in (
+        card(*told)
+        for told in (
             gain_card(results, "base"),
             gain_card(results, "mt_lora"),
             oppu_card(results),
             time_card(results),
         )
-        if number
+        if told[1]
     ]
     return element("div", *cards, class_="cards") if cards else None
 
 
-def card(what: str, number: str, note: str) -> Markup:
-    """One number with what it is and what it means."""
-    parts = (element("dt", what), element("dd", number, class_="big"), element("dd", note))
+def card(what: str, number: str, note: str, sure: bool = True) -> Markup:
+    """One number with what it is and what it means; one that may be luck does not stand out."""
+    big = element("dd", number, class_="big" if sure else "big unclear")
+    parts = (element("dt", what), big, element("dd", note if sure else f"{note}: may be luck"))
     return element("dl", *parts, class_="card")
 
 
-def gain_card(results: Results, other: str) -> tuple[str, str, str]:
-    """P2P's average gain over another method on the first split, with its interval."""
+def gain_card(results: Results, other: str) -> tuple[str, str, str, bool]:
+    """P2P's average gain over another method on the first split, with its interval, and whether that leaves out 0."""
     found = results.differences.get(f"p2p - {other}", {}).get(results.splits()[0], {}).get(AVERAGE)
     if not found:
-        return "", "", ""
+        return "", "", "", True
     note = f"points on average, between {gain(found['low'])} and {gain(found['high'])} with 95% confidence"
-    return f"P2P over {method_name(other)}", gain(found["mean"]), note
+    sure = not found["low"] <= 0 <= found["high"]
+    return f"P2P over {method_name(other)}", gain(found["mean"]), note, sure
 
 
 def oppu_card(results: Results) -> tuple[str, str, str]:
@@ -110,7 +112,10 @@ def origin(results: Results) -> list[tuple[str, str]]:
 
 def what_rows_are(results: Results) -> Markup:
     """The methods in words, for screens too narrow to say it inside the table."""
-    pairs = [(method_name(name), method_note(name, results.few(name))) for name in in_order(results.methods)]
+    pairs = [
+        (method_name(name), method_note(name, results.few(name), results.notes.get(name, "")))
+        for name in in_order(results.methods)
+    ]
     known = definitions((name, note) for name, note in pairs if note)
     return element("details", element("summary", "What each row is"), known, class_="rows")
 

@@ -62,7 +62,7 @@ def noted(results: Results, name: str, split: str, told: bool) -> str:
     """What a method is, where it is to be `told`, and how many of its rows failed."""
     failed, rows = results.failed(name, split)
     odd = f" {failed:,} of {rows:,} rows failed: the score is of the others." if failed else ""
-    return ((method_note(name, results.few(name)) if told else "") + odd).strip()
+    return ((method_note(name, results.few(name), results.notes.get(name, "")) if told else "") + odd).strip()
 
 
 def ranked(

@@ -6,7 +6,7 @@ Knows nothing of how pages look.
 from collections.abc import Sequence
 
 from tailorlm.assembly.datasets import task_of
-from tailorlm.evaluation.names import CEILINGS, in_order, method_name, plain_name
+from tailorlm.evaluation.names import CEILINGS, family, in_order, method_name, plain_name
 from tailorlm.evaluation.results import Results
 from tailorlm.evaluation.scores import STYLE, is_rating
 from tailorlm.evaluation.table import AVERAGE
@@ -52,7 +52,7 @@ PROMPTED = frozenset({"rag", "pag", "rag_pag", "full_history", "profile_only"})
 
 def introduction(results: Results) -> str:
     """What the page compares."""
-    there = {plain_name(name) for name in results.methods}
+    there = {family(name) or plain_name(name) for name in results.methods}
     known = [FAMILIES[name] for name in FAMILIES if name in there]
     if there & PROMPTED:
         known.insert(min(2, len(known)), "the plain model with the person's own texts in its prompt")

@@ -60,6 +60,13 @@ def test_cumulative_time_of_other_tasks_is_another_picture(tmp_path: Path) -> No
     assert all(len(points(plot)) == 6 for plot in plots)
 
 
+def test_a_crossing_before_the_second_user_is_told_and_not_pointed_out(tmp_path: Path) -> None:
+    (plot,) = drawn("Cumulative time over users",
+                    [bare(tmp_path / "a", timing={**TIMES, "break_even": {"p2p - oppu": 1}})])  # fmt: skip
+    assert isinstance(plot, Lines)
+    assert plot.mark is None and plot.note == "P2P takes no longer than OPPU from 1 user on."
+
+
 def test_times_that_runs_do_not_agree_on_are_lines_of_their_own(tmp_path: Path) -> None:
     slow = {
         "cumulative": {**TIMES["cumulative"], "oppu": [[1, 21], [20, 420]]},

@@ -19,7 +19,9 @@ from tailorlm.evaluation.report_apart import remarks
 from tailorlm.evaluation.report_run import read_runs
 from tailorlm.evaluation.results import Results, parse
 from tailorlm.evaluation.rows import Row, write_part
+from tailorlm.evaluation.sections import headline
 from tailorlm.evaluation.tables import average_table, metric_table, ranked, score_table
+from tailorlm.evaluation.wording import introduction
 
 
 def scored(**values: dict[str, float]) -> Results:
@@ -76,6 +78,46 @@ def test_averages_rank_errors_from_below(tmp_path: Path) -> None:
     # MAE is 2 (1 - level); the composite the mean of 0.95 m twice, 0.45 m and 1 - 2.25 (1 - m).
     assert (cells["P2P"][rating].text, cells["P2P"][rating].rank) == ("0.800", "best")
     assert cells["P2P"][-1].text == f"{(2 * 0.95 * 0.6 + 0.45 * 0.6 + 1 - 2.25 * 0.4) / 4:.3f}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [({"k": 2, "source": "profile+items", "net": {"pool": "single"}},
+      "The hypernetwork writes an adapter for each query from the profile and the 2 items retrieved for it, as one "
+      "vector"),
+     ({"k": 0, "source": "profile+items", "net": {"pool": "facets"}},
+      "The hypernetwork writes an adapter for each user from the profile, statement by statement"),
+     ({"k": 1, "source": "items", "net": {"pool": "single"}},
+      "The hypernetwork writes an adapter for each query from the item retrieved for it, as one vector"),
+     ({"k": 0, "source": "history", "net": {"pool": "attention"}},
+      "The hypernetwork writes an adapter for each user from the user's whole history, as a set of vectors"),
+     ({}, "The hypernetwork writes users' adapters from their profiles, in one pass")],
+)  # fmt: skip
+def test_what_p2p_is_told_is_said_as_its_settings_have_it(
+    tmp_path: Path, settings: dict[str, Any], wanted: str
+) -> None:
+    run = one(tmp_path / "a", Fake("p2p", 0.5, "p2p", source={"settings": settings}),
+              Fake("p2p+rag", 0.5, "p2p", "rag", source={"settings": settings}),
+              Fake("p2p_shuffled", 0.4, "p2p", source={"settings": settings}))  # fmt: skip
+    notes = [row.note for row in read([run]).scores[0].rows]
+    assert notes == [f"{wanted}.", f"{wanted}; its prompts show RAG.",
+                     "A control: every user gets the adapter of somebody else."]  # fmt: skip
+
+
+def test_variants_are_named_in_the_introduction(tmp_path: Path) -> None:
+    run = one(tmp_path / "a", Fake("base", 0.3), Fake("oppu_lora", 0.5, "oppu"), Fake("oppu_ia3", 0.5, "oppu"))
+    said = introduction(read([run]).results)
+    assert "the plain model with an adapter trained for each person (OPPU)," in said
+
+
+def test_a_gain_that_may_be_luck_does_not_stand_out() -> None:
+    def card(low: float) -> str:
+        found = {"mean": 0.014, "low": low, "high": 0.031}
+        return str(headline(parse({"methods": {"p2p": {"random": {"rating": 0.5}}},
+                                   "differences": {"p2p - base": {"random": {"average": found}}}})))  # fmt: skip
+
+    assert 'class="big unclear"' in card(-0.002) and "may be luck" in card(-0.002)
+    assert 'class="big"' in card(0.002) and "luck" not in card(0.002)
 
 
 def test_ranks_are_of_what_is_shown() -> None:

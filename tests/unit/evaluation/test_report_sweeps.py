@@ -110,6 +110,22 @@ def test_adaptability_of_sources_with_training_users_of_their_own(tmp_path: Path
     assert bars(plot) == {"LaMP-3 → LaMP-2M": {"Per-Pcs": 100 * 0.6 / 0.72}}
 
 
+def test_rows_are_named_alike_in_figures_and_tables(tmp_path: Path) -> None:
+    fakes = [
+        Fake(name, score, adapter, "profile_only", source={"settings": {"task": {"data": data}}})
+        for name, adapter, score, data in (("prisp+pag", "prisp", 0.5, 0), ("prisp_50+pag", "prisp", 0.6, "all"))
+    ]
+    run = write_run(tmp_path / "a", fakes, tasks=["lamp_2m"], splits=["random"], scored=level)
+    assert [*points(drawn("Task data", [run])[0])] == ["PRISP + PAG"]
+    items = [
+        write_run(tmp_path / f"items{count}", [
+            Fake("prisp+pag", 0.5, "prisp", "profile_only", source={"settings": {"items": {"items": count}}}),
+        ], tasks=["lamp_2m"], splits=["random"], scored=level)
+        for count in (1, 5)
+    ]  # fmt: skip
+    assert [*points(drawn("Few items of the user", items)[0])] == ["PRISP + PAG"]
+
+
 def test_all_task_data_are_no_more_than_the_file_has(tmp_path: Path) -> None:
     """PRISP table 9: all rows of task_50.jsonl beside none."""
     fakes = [

@@ -13,7 +13,7 @@ from tailorlm.evaluation.plots import Axis, Bars, Named, written
 from tailorlm.evaluation.report_marks import Made
 from tailorlm.evaluation.report_merge import Board
 from tailorlm.evaluation.report_run import Run
-from tailorlm.evaluation.report_sweep import Flat, Member, Series, either, flattened, setting, source_name, sweep
+from tailorlm.evaluation.report_sweep import Flat, Member, Series, either, flattened, setting, sweep, title
 from tailorlm.evaluation.results import Scores
 from tailorlm.metrics.averages import KINDS, adaptability, composite, kind_of
 
@@ -28,7 +28,7 @@ def plots(board: Board) -> list[Bars]:
         groups: dict[str, list[Named]] = {}
         for one in series:
             for heading, share in ratios(one, split).items():
-                groups.setdefault(heading, []).append(Named(source_name(one.members[0].made), 100 * share, one.kind))
+                groups.setdefault(heading, []).append(Named(title(one.members), 100 * share, one.kind))
         if groups:
             pairs = tuple((heading, tuple(bars)) for heading, bars in sorted(groups.items()))
             made.append(Bars(f"Adaptability: {split_name(split).lower()}", SHARE, pairs))

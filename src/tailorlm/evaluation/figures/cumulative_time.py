@@ -99,10 +99,11 @@ def users(count: int) -> str:
 
 
 def marked(found: Curves, even: Sequence[Crossing]) -> tuple[float, float, str] | None:
-    """The first crossing: its place on a's line, and the number of users."""
-    if not even:
+    """The first crossing beyond the first user: its place on a's line, and the number of users."""
+    seen = [one for one in even if one[2] > 1]
+    if not seen:
         return None
-    a, _, count = even[0]
+    a, _, count = seen[0]
     (x, y), (last, top) = found[a][0], found[a][-1]
     slope = (top - y) / (last - x) if last > x else 0.0
     return float(count), y + slope * (count - x), users(count)
