@@ -75,7 +75,7 @@ def gap_table(split: str, found: Mapping[str, By]) -> Grid:
         )
         for name, by in found.items()
     ]  # fmt: skip
-    title = f"{split_name(split)}: differences of the judge's marks, 95% interval over users"
+    title = f"{split_name(split)}: differences of the judge's marks, 95% interval over users (marked: without zero)"
     return Grid(title, ("Comparison", *map(task_name, tasks), "Pairs", "Left out"), tuple(rows))
 
 
