@@ -78,6 +78,8 @@ TASKS = {
     "lamp_5": "LaMP-5, titles",
     "lamp_6": "LaMP-6, subjects",
     "lamp_7": "LaMP-7, tweets",
+    "personal_reddit": "Personal Reddit",
+    "empathic": "Empathetic Conversations",
     "longlamp_abstract": "LongLaMP, abstracts",
     "longlamp_topic": "LongLaMP, topics",
     "longlamp_review": "LongLaMP, reviews",

@@ -135,20 +135,25 @@ def test_costs_count_adapters_a_query_and_sharers_and_leave_out_what_all_share(t
         Fake("np+rag", 0.3, "mt_lora", "rag", enrol=0.5),
         Fake("p2p", 0.6, "p2p", enrol=0.001, making=0.25, kept=False),
         Fake("per_pcs", 0.4, "per_pcs", enrol=0.4, once=100.0, source={"settings": {"sharers": {"count": 2}}}),
+        Fake("per_pcs+rag", 0.4, "per_pcs", "rag", 100.0, 0.4, source={"settings": {"sharers": {"count": 2}}}),
         Fake("prisp", 0.5, "prisp", enrol=1.0, once=100.0),
     ]  # fmt: skip
     old = write_run(tmp_path / "old", fakes, tasks=LABELS, splits=["random"], users=10, scored=level)
     seconds, _ = drawn("What personalising costs", [old])
-    assert bars(seconds) == {"": {"P2P": 0.251, "Per-Pcs": 0.4 + 100 / 10, "PRISP": 1.0}}
+    assert bars(seconds) == {"": {"P2P": 0.251, "Per-Pcs": 10.4, "Per-Pcs + RAG": 10.4, "PRISP": 1.0}}
     assert seconds.note.replace("\N{NO-BREAK SPACE}", " ") == (
-        "With a user's share of training sharers once: Per-Pcs (100 s over 10 users)."
+        "With a user's share of training sharers once: Per-Pcs and 1 more that share its sharers (100 s over 10 users)."
     )
     said = json.loads((old / "results.json").read_text())
     said["timing"]["sharers"] = {"per_pcs": 60.0, "prisp": None}  # without the task LoRA under them
     (old / "results.json").write_text(json.dumps(said))
     assert bars(drawn("What personalising costs", [old])[0])[""]["Per-Pcs"] == 6.4
     (plot,) = drawn("Cost and quality", [old])
-    assert isinstance(plot, Scatter) and "Per-Pcs" in plot.note and points(plot).keys() == {"P2P", "Per-Pcs", "PRISP"}
+    assert (
+        isinstance(plot, Scatter)
+        and "Per-Pcs" in plot.note
+        and [*points(plot)] == ["P2P", "Per-Pcs", "Per-Pcs + RAG", "PRISP"]
+    )
 
 
 def test_rows_that_do_not_say_how_long_an_adapter_took_are_read(tmp_path: Path) -> None:
@@ -217,5 +222,5 @@ def test_tasks_that_are_only_judged_are_in_no_average_of_a_kind(
     assert "Generation (2 tasks): ROUGE-1" in titles and not any("4 tasks" in title for title in titles)
     assert panels(results, "random") == {
         "Classification": ["lamp_2m"], "Generation": ["lamp_4", "lamp_5"],
-        "Personal reddit": ["personal_reddit"], "Empathic": ["empathic"],
+        "Personal Reddit": ["personal_reddit"], "Empathetic Conversations": ["empathic"],
     }  # fmt: skip

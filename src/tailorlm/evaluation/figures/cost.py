@@ -91,11 +91,19 @@ def sharers(run: Run, method: str) -> tuple[float, int]:
 def shared(board: Board, names: Sequence[str]) -> str:
     """Which rows bear a share of training sharers, and of how many users' share it is, in a sentence."""
     found = {board.named[run.name, name]: sharers(run, name) for run in board.runs for name in run.marks.made}
+    bearing: dict[tuple[float, int], list[str]] = {}
+    for name in names:
+        if found[name][0]:
+            bearing.setdefault(found[name], []).append(method_name(name))
     said = [
-        f"{method_name(name)} ({duration(found[name][0])} over {found[name][1]} users)"
-        for name in names if found[name][0]
+        f"{listed(rows)} ({duration(seconds)} over {users} users)" for (seconds, users), rows in bearing.items()
     ]  # fmt: skip
-    return f"With a user's share of training sharers once: {', '.join(said)}." if said else ""
+    return f"With a user's share of training sharers once: {'; '.join(said)}." if said else ""
+
+
+def listed(rows: Sequence[str]) -> str:
+    """Rows by name; of several that have the same sharers the first."""
+    return rows[0] if len(rows) == 1 else f"{rows[0]} and {len(rows) - 1} more that share its sharers"
 
 
 FIGURE = Figure(
