@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, Literal
 
+from tailorlm.assembly.drifting import DriftSettings
 from tailorlm.assembly.judging import JudgeSettings
 from tailorlm.plugins import names
 
@@ -76,7 +77,7 @@ class EvalSettings:
     `limit`: queries of each task and split, 0 is all. `oppu_users`: how many users the preset oppu trains. `batch`:
     prompts at once; `users_at_once`: users enrolled, and held in memory, at once. `resamples`: draws of the bootstrap.
     `profiles`: contexts show the profile of the query's "task", as in both papers, or of "all" tasks. `judge`: which
-    language model says how well answers fit (judging.py); None is nobody.
+    language model says how well answers fit (judging.py); None is nobody. `drift`: on which prompts (drifting.py).
     """
 
     rows: tuple[str, ...] = ("base", "mt_lora", "p2p", "p2p_shuffled")
@@ -90,6 +91,7 @@ class EvalSettings:
     resamples: int = 1000
     profiles: Literal["task", "all"] = "task"
     judge: JudgeSettings | None = None
+    drift: DriftSettings = field(default_factory=DriftSettings)
 
     def __post_init__(self) -> None:
         for name in ("oppu_users", "batch", "users_at_once", "resamples"):

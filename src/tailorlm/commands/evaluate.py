@@ -28,7 +28,7 @@ from tailorlm.commands.quiet import no_bars_of_loading
 from tailorlm.commands.result import FAILED, OK, Result, counted, tell
 from tailorlm.commands.training import out_of, said
 from tailorlm.data.records import User
-from tailorlm.evaluation import runner, runner_judge, runner_norms
+from tailorlm.evaluation import runner, runner_drift, runner_judge, runner_norms
 from tailorlm.evaluation.floors import common_answers
 from tailorlm.evaluation.plan import Plan
 from tailorlm.evaluation.report import table_lines, write_report
@@ -92,7 +92,8 @@ def run(
     write_report(folder)
     judged = result.get("judge")
     marks = judge_lines(judged, result["users"]) if judged else []
-    lines = [*table_lines(result), *marks, "", *differences(result), *failures(result), *about(folder, result)]
+    lines = [*table_lines(result), *marks, "", *differences(result), *failures(result),
+             *runner_drift.unmeasured(folder, work.plan), *about(folder, result)]  # fmt: skip
     failed = result["failures"] or (judged and unasked(judged))
     return Result({"run": str(folder), **result}, lines, FAILED if failed else OK)
 
@@ -147,6 +148,7 @@ def opened(work: Work, resume: bool) -> Judging | None:
         for one in (ROWS, runner_judge.FOLDER):
             runner.clear(folder / one)
         runner_norms.clear(folder)
+        runner_drift.clear(folder)
     runner.begin(folder / ROWS)
     return judge
 
@@ -182,6 +184,7 @@ def summed_up(work: Work, found: Mapping[str, Mapping[str, Found]]) -> dict[str,
     """What results.json holds."""
     recipe, train = work.recipe, work.population.train
     used = {row.name: wanted(recipe, row, seeds(recipe)[0]) for row in compared(recipe.eval)}
+    bare = {name: source.adapter == "none" for name, source in used.items()}
     once = {name: work.sources.seconds(source) for name, source in used.items()}
     made = results(work.plan, found, once, recipe.eval.resamples, recipe.seed)
     made["timing"]["sharers"] = {name: work.sources.sharing(source) for name, source in used.items()}
@@ -193,6 +196,7 @@ def summed_up(work: Work, found: Mapping[str, Mapping[str, Found]]) -> dict[str,
             name: {"file": source.train, "users": groups[source.train]} for name, source in used.items() if source.train
         },
         "needs": {name: asdict(needs(source)) for name, source in used.items()},
+        **runner_drift.found(work.folder, work.plan, bare, runner_drift.Asked.of(recipe.eval.drift)),
         "gradient_norms": runner_norms.gradient_norms(work.folder, work.plan),
         "profiles_not_used_in_whole": len(work.sources.notes()),
         "seeds": list(seeds(recipe)),

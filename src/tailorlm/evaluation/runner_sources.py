@@ -16,8 +16,10 @@ from tailorlm.evaluation.rows import Row
 from tailorlm.evaluation.runner_controls import Control
 from tailorlm.evaluation.runner_desk import Desk, Found, Shown, longest, virtual_tokens
 from tailorlm.evaluation.runner_divided import Tried, divided
-from tailorlm.evaluation.runner_norms import Keeping
 from tailorlm.methods.source import AdapterSource, Roster
+
+Keep = Callable[[Chunk, Sequence[Roster]], None]
+"""Is told of a chunk's users, as they were enrolled together."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,9 @@ class Sourced:
 
     def __init__(
         self, desk: Desk, prepare: Callable[[], Prepared], shown: Mapping[str, Shown], methods: Sequence[Method],
-        seed: int, users: int = 0, control: str = "", keep: Keeping | None = None,
+        seed: int, users: int = 0, control: str = "", keep: Sequence[Keep] = (),
     ) -> None:  # fmt: skip
-        """`shown` is by the methods' names; `control` is one of runner_controls.py, or ""; `keep`: gradients' norms."""
+        """`shown` is by the methods' names; `control` is one of runner_controls.py, or ""; `keep` hear of rosters."""
         self.desk, self.prepare, self.shown, self.control, self.keep = desk, prepare, shown, control, keep
         self.methods, self.seed, self.users = methods, seed, users
         self.wrong: dict[str, Control] = {}
@@ -49,8 +51,8 @@ class Sourced:
         plain, prepared.profile.change = prepared.profile.change, wrong.change(prepared.profile)
         try:
             pieces = self.enrolled(prepared.source, chunk, wrong)
-            if self.keep is not None:
-                self.keep(chunk, [piece.found.roster for piece in pieces if piece.found is not None])
+            for keep in self.keep:
+                keep(chunk, [piece.found.roster for piece in pieces if piece.found is not None])
             self.desk.profile.meet(list(chunk.users.values()))
             told = self.told(chunk)
             for cell in cells:

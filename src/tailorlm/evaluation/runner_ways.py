@@ -14,9 +14,10 @@ from tailorlm.assembly.wanted import Wanted, context_settings, wanted
 from tailorlm.evaluation.floors import Common
 from tailorlm.evaluation.plan import Method, Way
 from tailorlm.evaluation.runner_desk import Desk, Shown
+from tailorlm.evaluation.runner_drift import Asked, Drifting
 from tailorlm.evaluation.runner_floors import Floors
 from tailorlm.evaluation.runner_norms import Keeping
-from tailorlm.evaluation.runner_sources import Sourced
+from tailorlm.evaluation.runner_sources import Keep, Sourced
 from tailorlm.plugins import find
 
 
@@ -32,6 +33,7 @@ def scope(recipe: Recipe) -> str:
 
 def ways(recipe: Recipe, desk: Desk, sources: Sources, common: Common, tasks: Sequence[str | None]) -> list[Way]:
     """The trivial answers, then every row with every seed, in the order of the recipe."""
+    asked = Asked.of(recipe.eval.drift)
     found: list[Way] = [Floors(desk, common, tasks, seeds(recipe)[0])]
     for seed in seeds(recipe):
         for (_, control, users), rows in grouped(recipe, seed).items():
@@ -41,8 +43,10 @@ def ways(recipe: Recipe, desk: Desk, sources: Sources, common: Common, tasks: Se
                 for row in rows
             }
             methods = [Method(row.name, row.adapter, row.context, about(recipe, row, one, seed)) for row in rows]
-            keep = None if control else Keeping(sources.folder, methods[0], seed)
-            found.append(Sourced(desk, partial(sources.prepared, one), shown, methods, seed, users, control, keep))
+            made = partial(sources.prepared, one)
+            keep: list[Keep] = [] if control else [Keeping(sources.folder, methods[0], seed)]
+            keep.append(Drifting(sources.folder, desk, made, methods[0], seed, asked))
+            found.append(Sourced(desk, made, shown, methods, seed, users, control, keep))
     return found
 
 
