@@ -74,7 +74,11 @@ def test_users_of_several_tasks_are_tuned_from_each_tasks_anchor(recipe: Path, t
     one, two = (outputs(tmp_path / name, "anchor", "lamp_3") for name in ("first", "told"))
     assert one == two and one  # another task's description changes nothing here
 
-    code, found = evaluated(recipe, tmp_path / "narrow", there, "methods.text_to_lora.lora.rank=4")
+    narrow = "methods.text_to_lora.lora.rank=4"
+    with pytest.raises(ValueError, match="eval row 'prisp', prisp over text_to_lora: lora has .* rank 8, and"):
+        evaluated(recipe, tmp_path / "narrow", there, narrow)
+    assert not (tmp_path / "narrow").exists()
+    code, found = evaluated(recipe, tmp_path / "narrow", there, narrow, "methods.prisp.lora.rank=4")
     reasons = {reason for by in found["failures"].values() for reason in by["random"]["reasons"]}
     assert code == FAILED and all("made for something else: space" in reason for reason in reasons)
 

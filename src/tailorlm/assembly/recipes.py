@@ -173,20 +173,14 @@ def resolve(table: Mapping[str, Any]) -> Recipe:
 
 
 def check_start(recipe: Recipe) -> None:
-    """ValueError where a method that begins at MT-LoRA has other places for its LoRA, or P2P another rank."""
-    shared = method(recipe, "mt_lora").lora
-    for name in ("p2p", "oppu"):
-        if name not in recipe.methods or (name == "p2p" and recipe.start == "base"):
-            continue
-        if name == "p2p" and (kind := method(recipe, name).kind) != "lora":
-            raise ValueError(f'methods.p2p.kind is "{kind}" and cannot begin at MT-LoRA, a LoRA: set start = "base"')
-        own = method(recipe, name).lora
-        ranks = (own.rank, shared.rank) if name == "p2p" else (0, 0)
-        if set(own.targets) != set(shared.targets) or ranks[0] != ranks[1]:
-            raise ValueError(
-                f"methods.{name}.lora has targets {list(own.targets)} and rank {own.rank}, and begins at MT-LoRA, "
-                f"which has {list(shared.targets)} and {shared.rank}: give both the same"
-            )
+    """ValueError where P2P begins at MT-LoRA and the two do not go together."""
+    if recipe.start == "base":
+        return
+    shared, own = (find("methods", name) for name in ("mt_lora", "p2p"))
+    try:
+        own.form(method(recipe, "p2p"), shared.form(method(recipe, "mt_lora"), None))
+    except ValueError as error:
+        raise ValueError(f'methods.p2p begins at methods.mt_lora (start = "mt_lora"): {error}') from None
 
 
 def trained_on(data: DataSettings, row: Compared) -> str:

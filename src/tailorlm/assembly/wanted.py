@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
+from tailorlm.assembly import compatible
 from tailorlm.assembly.compared import Compared, compared, nearest
 from tailorlm.assembly.recipes import Recipe, plain, seeded, trained_on
 from tailorlm.assembly.shown import as_shown
@@ -83,7 +84,7 @@ def check_rows(recipe: Recipe) -> None:
     asked(recipe)
     rows = {row.name: row for row in compared(recipe.eval)}
     for row in rows.values():
-        _wanted(recipe, row, rows, (row.name,), 0)
+        compatible.check_row(row.name, _wanted(recipe, row, rows, (row.name,), 0), row.control)
         context_settings(recipe, row)
 
 

@@ -8,7 +8,7 @@ of how profiles are made, or of adapters. Source: design section 2 (a personalis
 source times a context).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from math import inf
@@ -72,3 +72,12 @@ class Request:
         if task is None:
             return self.past
         return tuple(item for item in self.past if item.task is None or item.task == task)
+
+
+def shows_profiles(build: Callable[[Sequence[Request], Any], list[Prompt]], settings: Any) -> bool:
+    """Whether a context shows a user's profile: two requests that differ in it alone are built."""
+    example = Example("", "", None, "a", None)
+    told, untold = (
+        Request(example, Prompt("a"), (Interaction("a", "b"),), profile=text) for text in ("something", "")
+    )
+    return build([told], settings) != build([untold], settings)

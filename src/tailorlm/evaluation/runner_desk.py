@@ -18,8 +18,8 @@ from tailorlm.assembly.store import StoredUsers, UserStore
 from tailorlm.backbone.generate import Generated, generated
 from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.prompt import Prompt, lengths
-from tailorlm.contexts.context import Request, within
-from tailorlm.data.records import Example, Interaction, User
+from tailorlm.contexts.context import Request, shows_profiles, within
+from tailorlm.data.records import Example, User
 from tailorlm.evaluation.measure import Taken, clocked, measured
 from tailorlm.evaluation.runner_divided import divided
 from tailorlm.methods.source import Bench
@@ -46,13 +46,8 @@ class Shown:
 
     @staticmethod
     def of(module: ModuleType, settings: Any, max_tokens: int = 0) -> "Shown":
-        """Finds out, with two requests that differ in the profile alone, so that none is made that nobody sees."""
-        example = Example("", "", None, "a", None)
-        told, untold = (
-            Request(example, Prompt("a"), (Interaction("a", "b"),), profile=text) for text in ("something", "")
-        )
-        seen = module.build([told], settings) != module.build([untold], settings)
-        return Shown(module, settings, seen, max_tokens)
+        """Finds out what it shows, so that no profile is made that nobody sees."""
+        return Shown(module, settings, shows_profiles(module.build, settings), max_tokens)
 
 
 @dataclass(frozen=True)

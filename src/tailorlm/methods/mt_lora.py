@@ -16,6 +16,7 @@ from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.rows import RowBatch
 from tailorlm.data.records import Example, User
 from tailorlm.methods.batches import BatchSettings, batches, count_tokens, passes
+from tailorlm.methods.form import Form, lora, no_start
 from tailorlm.methods.held import LOSS, check_monitor, held_batches, held_loss
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.objectives import LossSettings, SharedLora, SharedObjective
@@ -51,6 +52,13 @@ class Settings:
         """ValueError for fewer than no epochs."""
         if self.epochs < 0:
             raise ValueError(f"epochs is {self.epochs}; valid is at least 0 (0: train.steps)")
+
+
+def form(settings: Settings, start: Form | None) -> Form:
+    """One LoRA. ValueError with a start."""
+    no_start(start)
+    targets, rank = lora(settings.lora)
+    return Form(kind="lora", targets=targets, rank=rank, each="everybody")
 
 
 class Source:

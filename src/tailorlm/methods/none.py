@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tailorlm.adapters.batch import Adapters
 from tailorlm.data.records import Example, User
+from tailorlm.methods.form import Form, no_start
 from tailorlm.methods.source import Bench, Needs, Roster, Start
 
 NEEDS = Needs(task_data=False, other_users=False, user_training=False)
@@ -17,6 +18,12 @@ NEEDS = Needs(task_data=False, other_users=False, user_training=False)
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Nothing to set."""
+
+
+def form(settings: Settings, start: Form | None) -> Form:
+    """No adapters. ValueError with a start: nothing begins anywhere."""
+    no_start(start)
+    return Form(kind="none", each="everybody")
 
 
 class Source:

@@ -6,7 +6,7 @@ PriME chooses for most target users); reference section 3.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +17,7 @@ from tailorlm.adapters.batch import Adapters
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, User
 from tailorlm.methods import sharers
+from tailorlm.methods.form import HISTORY, NOTHING, Form, over_start
 from tailorlm.methods.sharers import Sharers, SharerSettings, carried, carried_space, task_lora
 from tailorlm.methods.source import Bench, Needs, Roster, Start
 
@@ -38,6 +39,12 @@ class Settings:
         """Raises ValueError with the field, the value and what would be valid."""
         if self.nearest < 1:
             raise ValueError(f"nearest is {self.nearest}; valid is at least 1")
+
+
+def form(settings: Settings, start: Form | None) -> Form:
+    """A LoRA of the task's and the sharers' ranks. ValueError for a start that is no LoRA for all at their places."""
+    own = over_start(start, settings.sharers.lora, "sharers.lora")
+    return replace(own, reads=HISTORY if settings.choose == "nearest" else NOTHING)
 
 
 class Source:

@@ -20,6 +20,7 @@ from tailorlm.adapters.stack import stack, stacked
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, User
 from tailorlm.methods import made_for
+from tailorlm.methods.form import NOTHING, Form, lora
 from tailorlm.methods.gradient_norms import Looking
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.own_items import ItemSettings, OwnRows
@@ -67,6 +68,10 @@ class Settings:
             raise ValueError(f'options {sorted(self.options)} with kind "lora": its settings are the table `lora`')
         if self.gradient_norms and self.kind != "lora":
             raise ValueError(f'gradient_norms are those of LoRA\'s B, and kind is "{self.kind}": expected "lora"')
+        if self.dropout and self.kind != "lora":
+            raise ValueError(
+                f'dropout is {self.dropout}, and kind "{self.kind}" has no LoRA to drop inputs of: expected 0'
+            )
         if self.users_at_once < 1 or not 0 <= self.dropout < 1:
             raise ValueError(
                 f"users_at_once is {self.users_at_once} (valid: at least 1), dropout {self.dropout} (in [0, 1))"
@@ -93,6 +98,25 @@ def stage_2() -> Settings:
         items=ItemSettings(items=10, context="rag_pag", options={"k": 1}),
         epochs=1, batches=STAGE_2_BATCHES, rates=STAGE_2_RATES, dropout=0.05,
     )  # fmt: skip
+
+
+def form(settings: Settings, start: Form | None) -> Form:
+    """The user's own over the start; two LoRAs at the same places are one of both ranks, all else is two adapters.
+
+    ValueError for dropout of two adapters that are no LoRA together.
+    """
+    targets, rank = lora(settings.lora) if settings.kind == "lora" else (frozenset[str](), 0)
+    reads = settings.items.reads | (NOTHING if start is None else start.reads)
+    if start is None:
+        return Form(kind=settings.kind, targets=targets, rank=rank, reads=reads)
+    if (start.kind, start.targets) == (settings.kind, targets) == ("lora", targets):
+        return Form(kind="lora", targets=targets, rank=start.rank + rank, reads=reads)
+    if settings.dropout:
+        raise ValueError(
+            f"dropout is {settings.dropout}, which acts on the inputs of one LoRA, and {settings.kind} over {start} is "
+            "two adapters: expected dropout = 0, or a LoRA with the start's targets"
+        )
+    return Form(kind=f"{settings.kind} over {start.kind}", reads=reads)
 
 
 class Source:

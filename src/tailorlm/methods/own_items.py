@@ -16,9 +16,10 @@ from typing import Any, Literal
 from tailorlm import plugins, recipe
 from tailorlm.backbone.prompt import Prompt, encode_row, plain
 from tailorlm.backbone.rows import Row
-from tailorlm.contexts.context import Request, within
+from tailorlm.contexts.context import Request, shows_profiles, within
 from tailorlm.data.records import Example, Interaction, User
 from tailorlm.methods.asking import Asked, profiles
+from tailorlm.methods.form import BOTH, HISTORY, OfUser
 from tailorlm.methods.owners import Owner
 from tailorlm.methods.source import Bench
 from tailorlm.tasks.task import Pair, Pool
@@ -55,6 +56,11 @@ class ItemSettings:
     def filled(self) -> Any:
         """The options as the context's `Settings`."""
         return recipe.settings(self.module().Settings, self.options, f"options of {self.context}")
+
+    @property
+    def reads(self) -> frozenset[OfUser]:
+        """What of a user rows are made of."""
+        return BOTH if shows_profiles(self.module().build, self.filled()) else HISTORY
 
 
 @dataclass(frozen=True)

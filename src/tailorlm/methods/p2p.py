@@ -24,6 +24,7 @@ from tailorlm.methods.held import LOSS, UNKNOWN, check_monitor, held_batches, he
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.objectives import HypernetObjective, LossSettings
 from tailorlm.methods.p2p_controls import mean_vectors
+from tailorlm.methods.p2p_form import form as form
 from tailorlm.methods.p2p_inputs import Inputs, Told, check, item_facets
 from tailorlm.methods.p2p_network import MODES, fresh, settings_of
 from tailorlm.methods.p2p_network import NetSettings as NetSettings
@@ -107,8 +108,7 @@ class Source:
 
         `held` users, if any, are evaluated meanwhile in the same way and never trained on.
         """
-        how = self.settings.train
-        check_monitor(how)
+        check_monitor(how := self.settings.train)
         told = self.examples(users)
         self.facets = self.slots(told.profiles)
         table = self.table(told.profiles, "count")

@@ -6,7 +6,7 @@ Source: Per-Pcs (Tan et al., 2024); PRISP appendix B and table 7; reference sect
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -16,6 +16,7 @@ from tailorlm.adapters.batch import Adapters
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, User
 from tailorlm.methods import sharers
+from tailorlm.methods.form import HISTORY, Form, over_start
 from tailorlm.methods.gates import GateSettings, train_gates
 from tailorlm.methods.pieces import Pieces, user_weights
 from tailorlm.methods.sharers import Sharers, SharerSettings, carried, carried_space, merged, task_lora
@@ -61,6 +62,12 @@ PUBLISHED: Mapping[str, Settings] = {
     "lamp_7": _table_7("lamp_7", (6, 50, 2e-5), 2, 16),
 }
 """PRISP's table 7 by task; its LaMP-2 is movie tagging."""
+
+
+def form(settings: Settings, start: Form | None) -> Form:
+    """A LoRA of the task's and the sharers' ranks. ValueError for a start that is no LoRA for all at their places."""
+    own = over_start(start, settings.sharers.lora, "sharers.lora")
+    return replace(own, reads=HISTORY)
 
 
 class Source:

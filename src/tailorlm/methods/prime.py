@@ -6,7 +6,7 @@ nothing of how a search works. Source: PriME (Kim et al., 2025); PRISP appendix 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import compress
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from tailorlm.data.records import Example, User
 from tailorlm.methods import sharers
 from tailorlm.methods.answering import Question, answers, likeness, mean_by_user, newest, scores
 from tailorlm.methods.evolution import Found, SearchSettings, check_installed, search
+from tailorlm.methods.form import HISTORY, Form, over_start
 from tailorlm.methods.sharers import Sharers, SharerSettings, carried, carried_space, merged, task_lora
 from tailorlm.methods.source import Bench, Needs, Roster, Start
 
@@ -65,6 +66,12 @@ PUBLISHED: Mapping[str, Settings] = {
     "lamp_7": _table_7("lamp_7", 3, 5),
 }
 """PRISP's table 7 by task; its LaMP-2 is movie tagging."""
+
+
+def form(settings: Settings, start: Form | None) -> Form:
+    """A LoRA of the task's and the sharers' ranks. ValueError for a start that is no LoRA for all at their places."""
+    own = over_start(start, settings.sharers.lora, "sharers.lora")
+    return replace(own, reads=HISTORY)
 
 
 class Source:

@@ -19,6 +19,7 @@ from tailorlm.adapters.lora import LoraSpace
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, User
 from tailorlm.methods import bridge, made_for
+from tailorlm.methods.form import NOTHING, Form, lora, one_start, same_start
 from tailorlm.methods.further import TaskSettings, trained_further
 from tailorlm.methods.gradient_norms import Looking
 from tailorlm.methods.lora import LoraSettings
@@ -97,6 +98,25 @@ class Settings:
 def needs(settings: Settings) -> Needs:
     """What these settings need; other users' parameters only where the anchor that is given was made of them."""
     return Needs(task_data=settings.task.data != 0, other_users=False, user_training=True)
+
+
+def form(settings: Settings, start: Form | None) -> Form:
+    """A LoRA of the anchor's form. ValueError without a start for an anchor, with one elsewhere, for another form."""
+    if start is None and settings.begin == "anchor":
+        raise ValueError(
+            'begin is "anchor", and there is no start: expected start = a row or method whose adapters are the '
+            'anchors, or begin = "fresh", "pissa" or "lora_ga"'
+        )
+    if start is not None and settings.begin != "anchor":
+        raise ValueError(f'begin is "{settings.begin}", its own anchor: leave start out, or set begin = "anchor"')
+    if start is not None:
+        same_start(start, settings.lora)
+    if start is not None and settings.task.data != 0:
+        one_start(start)
+    targets, rank = lora(settings.lora)
+    twice = settings.cut_out and settings.train_parts == "full"
+    reads = settings.items.reads | (NOTHING if start is None else start.reads)
+    return Form(kind="lora", targets=targets, rank=rank * (2 if twice else 1), reads=reads)
 
 
 class Source:

@@ -1,4 +1,5 @@
-"""What an adapter source is: a file with `Settings`, `NEEDS` and `Source(bench, settings, start)`, found by its name.
+"""What an adapter source is: a file with `Settings`, `NEEDS`, `form(settings, start)` (form.py: what it makes and which
+starts it takes, before anything is loaded) and `Source(bench, settings, start)`, found by its name.
 
     prepare(users, directory, resume, held)  once, amortised over users; the progress of training is in `directory`;
                                            `held` are further training users, evaluated and never trained on

@@ -20,6 +20,7 @@ from tailorlm.hypernet.kinds import Network, make
 from tailorlm.methods import described
 from tailorlm.methods.batches import BatchSettings, count_tokens
 from tailorlm.methods.described import DescribedTask, TaskRows, Told, task_rows
+from tailorlm.methods.form import Form, at_start, lora
 from tailorlm.methods.held import LOSS, check_monitor, held_batches, held_loss
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.objectives import HypernetObjective, LossSettings
@@ -81,6 +82,15 @@ class Settings:
 def needs(settings: Settings) -> Needs:
     """No data of the task that is asked where it is trained on a corpus of described tasks (PRISP's table 2)."""
     return Needs(task_data=settings.tasks == "named", other_users=False, user_training=False)
+
+
+def form(settings: Settings, start: Form | None) -> Form:
+    """A LoRA a task. ValueError for a start that is not one LoRA of the settings' own form, or with a checkpoint."""
+    if start is not None and settings.checkpoint:
+        raise ValueError(f"it takes the network of {settings.checkpoint}, which is trained already: leave start out")
+    at_start(start, settings.lora)
+    targets, rank = lora(settings.lora)
+    return Form(kind="lora", targets=targets, rank=rank, each="task")
 
 
 class Source:

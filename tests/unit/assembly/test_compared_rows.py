@@ -37,7 +37,7 @@ def test_short_names_are_tables_written_shorter() -> None:
 
 @pytest.mark.parametrize("name", [name for name in known() if name != "none"])
 def test_every_source_and_every_context_makes_a_row(name: str) -> None:
-    made = recipe({"rows": [name]})
+    made = recipe({"rows": [name]}, methods={"prisp": {"begin": "fresh"}})
     check_rows(made)
     assert wanted(made, row(made, name)).about()["adapter"] == row(made, name).adapter
 

@@ -54,7 +54,7 @@ def test_other_kinds_come_back_too(kind: str, tiny_recipe: Path, tmp_path: Path)
 
 
 def test_a_lora_is_no_start_for_another_kind(tiny_recipe: Path) -> None:
-    with pytest.raises(ValueError, match='methods.p2p.kind is "ia3" and cannot begin at MT-LoRA'):
+    with pytest.raises(ValueError, match='kind is "ia3", and the start is LoRA of rank 2'):
         read(tiny_recipe, ["methods.p2p.kind=ia3"])
 
 
