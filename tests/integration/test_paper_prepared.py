@@ -61,14 +61,13 @@ def test_what_was_prepared_is_evaluated_in_its_folder(prepared, tmp_path, monkey
     users = json.loads((out / "results.json").read_text())["users"]
     assert users == {name: len(split.part(name)) for name in ("random", "ood", "train")}
 
-    fewer = out / "users_20"  # figure 3: a run in the folder of its split, beside the run's own
-    mine = load(fewer / "split.json")
-    assert evaluated(fewer, out, "show=figure_3").code == OK
-    assert (
-        json.loads((fewer / "results.json").read_text())["users"]["train"] == len(mine.part("train")) < users["train"]
-    )
+    mine = load(out / "users_20" / "split.json")  # figure 3: the same users are asked, fewer train
+    fewer = tmp_path / "users_20"
+    assert evaluated(fewer, out, "show=figure_3", "data.split.file=users_20/split.json").code == OK
+    trained = json.loads((fewer / "results.json").read_text())["users"]["train"]
+    assert trained == len(mine.part("train")) < users["train"]
 
-    apart = tmp_path / "full_history"  # "put split.json there first"
+    apart = tmp_path / "full_history"  # begun with the split alone in it
     apart.mkdir()
     shutil.copy(out / "split.json", apart)
     assert evaluated(apart, out, "show=full_history").code == OK
