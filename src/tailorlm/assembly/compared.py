@@ -78,6 +78,7 @@ class EvalSettings:
     prompts at once; `users_at_once`: users enrolled, and held in memory, at once. `resamples`: draws of the bootstrap.
     `profiles`: contexts show the profile of the query's "task", as in both papers, or of "all" tasks. `judge`: which
     language model says how well answers fit (judging.py); None is nobody. `drift`: on which prompts (drifting.py).
+    `keep`: rows whose users' adapters, and states of training, are kept in the run's folder.
     """
 
     rows: tuple[str, ...] = ("base", "mt_lora", "p2p", "p2p_shuffled")
@@ -92,6 +93,7 @@ class EvalSettings:
     profiles: Literal["task", "all"] = "task"
     judge: JudgeSettings | None = None
     drift: DriftSettings = field(default_factory=DriftSettings)
+    keep: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("oppu_users", "batch", "users_at_once", "resamples"):
@@ -114,6 +116,11 @@ def compared(settings: EvalSettings) -> tuple[Compared, ...]:
     twice = [name for name in found if found.count(name) > 1]
     if twice:
         raise ValueError(f"eval has two rows {twice[0]!a}: give each row its own name")
+    for name in settings.keep:
+        if name not in found:
+            raise ValueError(f"eval.keep has {name!a}, which is no row; {nearest(name, found)}")
+        if rows[found.index(name)].control:
+            raise ValueError(f"eval.keep has {name!a}, whose users are enrolled with a wrong profile: keep another row")
     there = {kind: names(kind) for kind in ("methods", "contexts")}
     for row in rows:
         for kind, name in (("methods", row.adapter), ("contexts", row.context)):

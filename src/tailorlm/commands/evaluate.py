@@ -28,7 +28,7 @@ from tailorlm.commands.quiet import no_bars_of_loading
 from tailorlm.commands.result import FAILED, OK, Result, counted, tell
 from tailorlm.commands.training import out_of, said
 from tailorlm.data.records import User
-from tailorlm.evaluation import runner, runner_drift, runner_judge, runner_norms
+from tailorlm.evaluation import runner, runner_drift, runner_judge, runner_norms, runner_states
 from tailorlm.evaluation.floors import common_answers
 from tailorlm.evaluation.plan import Plan
 from tailorlm.evaluation.report import table_lines, write_report
@@ -93,7 +93,8 @@ def run(
     judged = result.get("judge")
     marks = judge_lines(judged, result["users"]) if judged else []
     lines = [*table_lines(result), *marks, "", *differences(result), *failures(result),
-             *runner_drift.unmeasured(folder, work.plan), *about(folder, result)]  # fmt: skip
+             *runner_drift.unmeasured(folder, work.plan), *about(folder, result),
+             *runner_states.lines(folder, work.plan, settings.eval.keep)]  # fmt: skip
     failed = result["failures"] or (judged and unasked(judged))
     return Result({"run": str(folder), **result}, lines, FAILED if failed else OK)
 
@@ -149,6 +150,7 @@ def opened(work: Work, resume: bool) -> Judging | None:
             runner.clear(folder / one)
         runner_norms.clear(folder)
         runner_drift.clear(folder)
+        runner_states.clear(folder)
     runner.begin(folder / ROWS)
     return judge
 

@@ -101,6 +101,11 @@ class Plan:
                 split, number, {user.id: user for user, _ in pairs}, tuple(q for _, asked in pairs for q in asked)
             )
 
+    def numbers(self, split: str, users: int) -> list[tuple[str, int]]:
+        """A split's chunks, each as (split, number)."""
+        last = min(users or len(self.splits[split]), len(self.splits[split]))
+        return [(split, number) for number in range(-(-last // self.users_at_once))]
+
     def count(self, split: str, users: int) -> int:
         """How many queries those users have."""
         store = self.splits[split]
@@ -113,9 +118,7 @@ class Plan:
     def parts(self) -> Iterator[tuple[Cell, Path]]:
         """Every file that there may be, with its cell."""
         for way, split in product(self.ways, self.splits):
-            store = self.splits[split]
-            last = min(way.users or len(store), len(store))
-            for method, task in product(way.methods, sorted(store.asked, key=str)):
+            for method, task in product(way.methods, sorted(self.splits[split].asked, key=str)):
                 cell = Cell(method, task, split, way.seed)
-                for number in range(-(-last // self.users_at_once)):
+                for _, number in self.numbers(split, way.users):
                     yield cell, cell.part(self.folder, number)

@@ -13,12 +13,13 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 
 from tailorlm.assembly.remembered import Fitted
 from tailorlm.assembly.store import StoredUsers, UserStore
 from tailorlm.data.records import User
 from tailorlm.methods.p2p_controls import crossed, lent, words_shuffled
-from tailorlm.methods.source import AdapterSource, Roster
+from tailorlm.methods.source import AdapterSource, Roster, Training
 from tailorlm.profiles.profile import Profile
 
 Change = Callable[[Profile], Profile]
@@ -75,15 +76,23 @@ class Control:
 
         return changed
 
-    def enrol(self, source: AdapterSource, users: Sequence[User], tasks: Sequence[str]) -> Roster:
-        """The users' adapters. ValueError where the control would change nothing of this source."""
+    def enrol(
+        self, source: AdapterSource, users: Sequence[User], tasks: Sequence[str], directory: Path | None = None
+    ) -> Roster:
+        """The users' adapters; training that was stopped goes on in `directory`.
+
+        ValueError where the control would change nothing of this source.
+        """
         if self.name == "mean_vector":
             mean = getattr(source, "enrol_mean", None)
             if mean is None:
                 raise ValueError(f'control "mean_vector": {type(source).__module__} makes no adapters of vectors')
             roster: Roster = mean(self._some(), users, tasks)
             return roster
-        found = source.enrol(users, tasks)
+        if directory is not None and isinstance(source, Training):
+            found = source.enrol(users, tasks, directory=directory)
+        else:
+            found = source.enrol(users, tasks)
         if self.name in ("words_shuffled", "across_tasks") and not self.changed:
             raise ValueError(
                 f'control "{self.name}" changes profiles, and this source read none: choose "shuffled" or "drawn"'

@@ -6,6 +6,7 @@ asked, fails alone. Source: design section 2 (a personalisation is an adapter so
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from tailorlm.adapters.batch import Adapters
 from tailorlm.assembly.sources import Prepared
@@ -16,7 +17,8 @@ from tailorlm.evaluation.rows import Row
 from tailorlm.evaluation.runner_controls import Control
 from tailorlm.evaluation.runner_desk import Desk, Found, Shown, longest, virtual_tokens
 from tailorlm.evaluation.runner_divided import Tried, divided
-from tailorlm.methods.source import AdapterSource, Roster
+from tailorlm.evaluation.runner_states import Unfinished
+from tailorlm.methods.source import AdapterSource, Roster, Training
 
 Keep = Callable[[Chunk, Sequence[Roster]], None]
 """Is told of a chunk's users, as they were enrolled together."""
@@ -37,10 +39,14 @@ class Sourced:
     def __init__(
         self, desk: Desk, prepare: Callable[[], Prepared], shown: Mapping[str, Shown], methods: Sequence[Method],
         seed: int, users: int = 0, control: str = "", keep: Sequence[Keep] = (),
+        unfinished: Unfinished | None = None,
     ) -> None:  # fmt: skip
-        """`shown` is by the methods' names; `control` is one of runner_controls.py, or ""; `keep` hear of rosters."""
+        """`shown` is by the methods' names; `control` is one of runner_controls.py, or "".
+
+        `keep` are told of all rosters; `unfinished`: where training that was stopped goes on.
+        """
         self.desk, self.prepare, self.shown, self.control, self.keep = desk, prepare, shown, control, keep
-        self.methods, self.seed, self.users = methods, seed, users
+        self.methods, self.seed, self.users, self.unfinished = methods, seed, users, unfinished
         self.wrong: dict[str, Control] = {}
 
     def rows(self, chunk: Chunk, cells: Sequence[Cell]) -> Iterator[tuple[Cell, list[Row]]]:
@@ -63,6 +69,8 @@ class Sourced:
                     for row in self.piece_rows(prepared.source, chunk, cell, piece, asked, more)
                 }
                 yield cell, [found[query.user_id, query.id] for query in asked]
+            if self.unfinished is not None:
+                self.unfinished.answered()
         finally:
             prepared.profile.change = plain  # another row may begin at this source
 
@@ -76,7 +84,7 @@ class Sourced:
         def enrol(users: Sequence[User]) -> Enrolled:
             paid = set(desk.profile.paid)
             try:
-                roster, taken = desk.timed(lambda: wrong.enrol(source, users, tasks))
+                roster, taken = self.made(source, users, tasks, wrong)
                 return Enrolled(frozenset(user.id for user in users), roster, taken)
             except BaseException:
                 desk.profile.paid = paid
@@ -85,6 +93,18 @@ class Sourced:
                 raise
 
         return divided(people, enrol)
+
+    def made(
+        self, source: AdapterSource, users: Sequence[User], tasks: Sequence[str], wrong: Control
+    ) -> tuple[Roster, Taken]:
+        """The users' adapters, and what they took; training that was stopped goes on."""
+
+        def work(where: Path | None = None) -> tuple[Roster, Taken]:
+            return self.desk.timed(lambda: wrong.enrol(source, users, tasks, where))
+
+        if self.unfinished is None or not isinstance(source, Training) or not source.goes_on:
+            return work()
+        return self.unfinished.going_on(users, tasks, work)
 
     def told(self, chunk: Chunk) -> Taken:
         """A user's share of making the profiles that prompts show and no adapter was made from: it counts once."""

@@ -5,6 +5,7 @@ Knows nothing of what a source or a context does. Source: design section 2; issu
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from tailorlm.assembly.compared import Compared, compared
@@ -18,6 +19,7 @@ from tailorlm.evaluation.runner_drift import Asked, Drifting
 from tailorlm.evaluation.runner_floors import Floors
 from tailorlm.evaluation.runner_norms import Keeping
 from tailorlm.evaluation.runner_sources import Keep, Sourced
+from tailorlm.evaluation.runner_states import KeptStates, Unfinished
 from tailorlm.plugins import find
 
 
@@ -43,11 +45,17 @@ def ways(recipe: Recipe, desk: Desk, sources: Sources, common: Common, tasks: Se
                 for row in rows
             }
             methods = [Method(row.name, row.adapter, row.context, about(recipe, row, one, seed)) for row in rows]
-            made = partial(sources.prepared, one)
-            keep: list[Keep] = [] if control else [Keeping(sources.folder, methods[0], seed)]
+            rest, made = Unfinished(sources.folder, methods[0]), partial(sources.prepared, one)
+            keep: list[Keep] = [] if control else keeping(recipe, desk, sources.folder, methods, seed)
             keep.append(Drifting(sources.folder, desk, made, methods[0], seed, asked))
-            found.append(Sourced(desk, made, shown, methods, seed, users, control, keep))
+            found.append(Sourced(desk, made, shown, methods, seed, users, control, keep, rest))
     return found
+
+
+def keeping(recipe: Recipe, desk: Desk, run: Path, methods: Sequence[Method], seed: int) -> list[Keep]:
+    """What is kept of the users of rows that share a source."""
+    named = [method for method in methods if method.name in recipe.eval.keep]
+    return [Keeping(run, methods[0], seed), *(KeptStates(run, one, seed, desk.bench.backbone) for one in named)]
 
 
 def grouped(recipe: Recipe, seed: int) -> Mapping[tuple[str, str, int], list[Compared]]:

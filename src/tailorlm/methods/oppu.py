@@ -139,6 +139,11 @@ class Source:
         """Only which tasks there are: the start is given. `held` users decide nothing."""
         self.tasks = task_names(self.bench, users if self.settings.pace.unfiled else ())
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether a stopped enrolment goes on; gradients' norms of the steps before would be missing."""
+        return not self.settings.gradient_norms
+
     def enrol(
         self, users: Sequence[User], tasks: Sequence[str] = (), *, directory: Path | None = None,
         observe: Observe | None = None,
@@ -146,13 +151,14 @@ class Source:
         """Train every user's adapter on the user's own items; a user without items keeps the start alone.
 
         ValueError for rates or batches of a task that there is not, by name.
-        With a `directory` a run that was stopped goes on exactly; `observe` sees each step's gradients.
+        With a `directory` a run that was stopped goes on exactly (not with gradient_norms); `observe` sees each step's
+        gradients.
         """
         people = owners(users, tasks, self.settings.items.scope)
         if not self.settings.gradient_norms or not isinstance(self.own, LoraSpace):
             return self.tuning(tasks).enrol(people, directory, observe)
         looking = Looking(self.own, observe)
-        return replace(self.tuning(tasks).enrol(people, directory, looking), gradients=looking.found())
+        return replace(self.tuning(tasks).enrol(people, None, looking), gradients=looking.found())
 
     def more(
         self, roster: Roster, users: Sequence[User], tasks: Sequence[str] = (), observe: Observe | None = None

@@ -150,6 +150,11 @@ class Source:
             )  # fmt: skip
             self.start = shared_start(now)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether a stopped enrolment goes on; gradients' norms of the steps before would be missing."""
+        return not self.settings.gradient_norms
+
     def enrol(
         self, users: Sequence[User], tasks: Sequence[str] = (), *, directory: Path | None = None,
         observe: Observe | None = None,
@@ -157,13 +162,14 @@ class Source:
         """Tune the users' adapters, from the anchors, on the newest of their own items.
 
         ValueError for rates or batches of a task that there is not, by name.
-        With a `directory` a run that was stopped goes on exactly; `observe` sees each step's gradients.
+        With a `directory` a run that was stopped goes on exactly (not with gradient_norms); `observe` sees each step's
+        gradients.
         """
         people = owners(users, tasks, self.settings.items.scope)
         if not self.settings.gradient_norms:
             return self.tuning(tasks).enrol(people, directory, observe)
         looking = Looking(self.anchor_space, observe)
-        return replace(self.tuning(tasks).enrol(people, directory, looking), gradients=looking.found())
+        return replace(self.tuning(tasks).enrol(people, None, looking), gradients=looking.found())
 
     def more(
         self, roster: Roster, users: Sequence[User], tasks: Sequence[str] = (), observe: Observe | None = None

@@ -16,7 +16,7 @@ Knows nothing of other methods, evaluation or serving. Source: design section 2.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor
 
@@ -150,3 +150,15 @@ class AdapterSource(Protocol):
     ) -> None: ...
     def enrol(self, users: Sequence[User], tasks: Sequence[str] = ()) -> Roster: ...
     def adapters(self, requests: Sequence[Example], roster: Roster) -> tuple[Adapters | None, Tensor]: ...
+
+
+@runtime_checkable
+class Training(Protocol):
+    """A source that trains each user, and whose enrolment, stopped, goes on exactly in the same `directory`.
+
+    `goes_on`: whether these settings allow that.
+    """
+
+    @property
+    def goes_on(self) -> bool: ...
+    def enrol(self, users: Sequence[User], tasks: Sequence[str] = (), *, directory: Path | None = None) -> Roster: ...

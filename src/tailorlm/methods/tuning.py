@@ -20,6 +20,7 @@ from tailorlm.methods.masks import Masked, masked
 from tailorlm.methods.own_items import ItemSettings, OwnRows, own_rows
 from tailorlm.methods.own_plan import Pace, own_plan
 from tailorlm.methods.owners import Owner
+from tailorlm.methods.side_by_side import digest
 from tailorlm.methods.source import Bench, Roster
 from tailorlm.methods.task_names import task_names
 from tailorlm.methods.tuned import Tuned, put_rows
@@ -123,6 +124,10 @@ class Tuning:
         observe: Observe | None,
     ) -> Tuned:  # fmt: skip
         plan, lengths = own_plan(people, rows, self.pace), [len(row.ids) for row in rows.rows]
+        if saving is not None:  # the plan has the rows' numbers, not what they say
+            said = [repr((row.id, row.ids)) for row in rows.rows]
+            about = digest(sorted(self.about.items()), self.dropout, said, [fixed[name] for name in sorted(fixed)])
+            saving = replace(saving, about=about[:16])
         injector = masked(self.injector, self.dropout) if self.dropout else self.injector
         loss = row_loss(self.bench, injector, rows.rows, fixed, self.effective)
         try:

@@ -91,7 +91,7 @@ def train_many(
     if len(rows) != len(plan.ids):
         raise ValueError(f"the plan has {len(plan.ids)} users; the parameters' user axis is {len(rows)}")
     run = _Run(loss_fn, rows, layout(params), plan, settings, tokens)
-    mark = fingerprint(rows, run.shapes, plan, settings) if saving else ""
+    mark = fingerprint(rows, run.shapes, plan, settings) + saving.about if saving else ""
     done = saving.load(mark, run.state()) if saving else 0
     steps = max(plan.lengths, default=0)
     with graceful(lambda said: None) if saving else nullcontext(Wish()) as wish:

@@ -18,10 +18,14 @@ from tailorlm.training.plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """Where the state lies, and after how many steps it is written again; it is always written at the end."""
+    """Where the state lies, and after how many steps it is written again; it is always written at the end.
+
+    `about`: what decides the numbers besides parameters, plan and settings, by digest.
+    """
 
     path: Path
     every: int = 50
+    about: str = ""
 
     def __post_init__(self) -> None:
         """ValueError for less than every step."""

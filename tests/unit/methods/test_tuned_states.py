@@ -143,3 +143,18 @@ def test_a_file_that_does_not_say_whose_it_is_is_refused(bench, few, tmp_path):
         replace(tuned, owners=(tuned.owners[0],) * 2)
     with pytest.raises(ValueError, match="3 owners have tensors"):
         replace(tuned, seen=(*tuned.seen, frozenset()))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_stopped_training_goes_on_with_the_same_items_and_start_only(bench, few, method, tmp_path):
+    made = source(method, bench)
+    made.enrol(few[:2], directory=tmp_path)
+    item = few[1].history[-1]
+    other = replace(few[1], history=(*few[1].history[:-1], replace(item, output=item.output[::-1])))
+    for source_, users in ((made, [few[0], other]), (source(method, bench, seed=6), few[:2])):
+        with pytest.raises(ValueError, match="other users, items, settings or starting weights"):
+            source_.enrol(users, directory=tmp_path)
+    assert same(made.enrol(few[:2], directory=tmp_path).adapters, made.enrol(few[:2]).adapters)
+    normed = source(method, bench, gradient_norms=True)
+    assert made.goes_on and not normed.goes_on
+    assert normed.enrol(few[:2], directory=tmp_path / "none").gradients.users and not (tmp_path / "none").exists()
