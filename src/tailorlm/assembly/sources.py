@@ -36,10 +36,18 @@ FOLDER = "sources"
 
 @dataclass(frozen=True)
 class Prepared:
-    """A source ready to enrol users. `profile` knows whose profiles it could not read in whole."""
+    """A source ready to enrol users. `profile` knows whose profiles it could not read in whole; `before`: what the
+    source begins at, which reads profiles of its own.
+    """
 
     source: AdapterSource
     profile: Fitted
+    before: "Prepared | None" = None
+
+    @property
+    def profiles(self) -> list[Fitted]:
+        """What profiles go through where users are enrolled: its own, then those of all that it begins at."""
+        return [self.profile, *(self.before.profiles if self.before is not None else ())]
 
 
 class Sources:
@@ -98,10 +106,11 @@ class Sources:
     def _prepare(self, wanted: Wanted) -> Prepared:
         profile = Fitted(self.built.bench.profile)
         bench = replace(self.built.bench, profile=profile, pools=self._pools(wanted))
-        before = None if wanted.start is None else self.prepared(wanted.start).source
-        source = self._trained(wanted, bench, before) or self._fresh(wanted, bench, before)
+        before = None if wanted.start is None else self.prepared(wanted.start)
+        begins = None if before is None else before.source
+        source = self._trained(wanted, bench, begins) or self._fresh(wanted, bench, begins)
         profile.facets = getattr(source, "facets", ())
-        return Prepared(source, profile)
+        return Prepared(source, profile, before)
 
     def _trained(self, wanted: Wanted, bench: Bench, before: AdapterSource | None) -> AdapterSource | None:
         """What `tailor train` makes: from the run's folder, trained now if it is not there yet."""

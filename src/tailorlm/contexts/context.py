@@ -77,7 +77,5 @@ class Request:
 def shows_profiles(build: Callable[[Sequence[Request], Any], list[Prompt]], settings: Any) -> bool:
     """Whether a context shows a user's profile: two requests that differ in it alone are built."""
     example = Example("", "", None, "a", None)
-    told, untold = (
-        Request(example, Prompt("a"), (Interaction("a", "b"),), profile=text) for text in ("something", "")
-    )
+    told, untold = (Request(example, Prompt("a"), (Interaction("a", "b"),), profile=text) for text in ("something", ""))
     return build([told], settings) != build([untold], settings)

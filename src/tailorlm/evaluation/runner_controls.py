@@ -23,6 +23,7 @@ from tailorlm.methods.source import AdapterSource, Roster, Training
 from tailorlm.profiles.profile import Profile
 
 Change = Callable[[Profile], Profile]
+"""What is done to a profile."""
 Pair = tuple[str, str | None]
 """(user id, task)"""
 MOST = 1000
@@ -66,7 +67,7 @@ class Control:
     def change(self, profile: Fitted) -> Change:
         """What is done to each profile that `profile` makes."""
         if self.name not in ("words_shuffled", "across_tasks"):
-            return lambda found: found
+            return unchanged
 
         def changed(found: Profile) -> Profile:
             self.changed.add(found.user_id)
@@ -143,6 +144,11 @@ class Control:
         count = min(len(self.training), MOST)
         places = random.Random(f"{self.seed}/mean").sample(range(len(self.training)), count)
         return [self.training[place] for place in sorted(places)]
+
+
+def unchanged(found: Profile) -> Profile:
+    """The profile as it is."""
+    return found
 
 
 def stand_ins(asks: Mapping[str, frozenset[str | None]], seed: int) -> dict[str, str]:

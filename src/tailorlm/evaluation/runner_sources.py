@@ -14,7 +14,7 @@ from tailorlm.data.records import Example, User
 from tailorlm.evaluation.measure import Taken
 from tailorlm.evaluation.plan import Cell, Chunk, Method
 from tailorlm.evaluation.rows import Row
-from tailorlm.evaluation.runner_controls import Control
+from tailorlm.evaluation.runner_controls import Control, unchanged
 from tailorlm.evaluation.runner_desk import Desk, Found, Shown, longest, virtual_tokens
 from tailorlm.evaluation.runner_divided import Tried, divided
 from tailorlm.evaluation.runner_states import Unfinished
@@ -54,7 +54,8 @@ class Sourced:
         prepared = self.prepare()
         split = self.desk.splits[chunk.split]
         wrong = self.wrong.setdefault(chunk.split, Control(self.control, split, self.desk.training, self.seed))
-        plain, prepared.profile.change = prepared.profile.change, wrong.change(prepared.profile)
+        for read in prepared.profiles:  # also what it begins at: an anchor of the right profile would stay
+            read.change = wrong.change(read)
         try:
             pieces = self.enrolled(prepared.source, chunk, wrong)
             for keep in self.keep:
@@ -72,7 +73,8 @@ class Sourced:
             if self.unfinished is not None:
                 self.unfinished.answered()
         finally:
-            prepared.profile.change = plain  # another row may begin at this source
+            for read in prepared.profiles:
+                read.change = unchanged  # another row may use these sources
 
     def enrolled(self, source: AdapterSource, chunk: Chunk, wrong: Control) -> list[Tried[User, Enrolled]]:
         """The chunk's users, together as far as they can be."""

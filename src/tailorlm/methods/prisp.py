@@ -41,7 +41,7 @@ Begin = Literal["anchor", "fresh", "pissa", "lora_ga"]
 
 
 def _few_shot() -> ItemSettings:
-    return ItemSettings(items=10, context="rag_pag", options={"k": 1})
+    return ItemSettings(items=10, context="rag_pag")  # one nearest item, unless the recipe says otherwise
 
 
 @dataclass(frozen=True, kw_only=True)

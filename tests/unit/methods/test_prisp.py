@@ -290,7 +290,8 @@ def test_settings_are_a_recipes(bench, anchor):
     """What a run's folder keeps of them reads back as the same."""
     kept = tomllib.loads(recipe.dump(plain(settings(task=TaskSettings(data="all")))))
     assert recipe.settings(prisp.Settings, kept) == settings(task=TaskSettings(data="all"))
-    assert prisp.Settings().items == ItemSettings(items=10, context="rag_pag", options={"k": 1})
+    assert prisp.Settings().items == ItemSettings(items=10, context="rag_pag")
+    assert prisp.Settings().items.filled().k == 1
 
 
 def test_tasks_have_adapters_of_their_own(bench, people, anchor, queries):
