@@ -210,7 +210,7 @@ def test_train_and_eval(tiny_recipe: Path, tmp_path: Path) -> None:
         assert (run / name).stat().st_mode & 0o77 == 0, name
     line = json.loads((run / "answers.jsonl").read_text().splitlines()[0])
     assert set(line["outputs"]) >= names - {"oppu"} and line["profile"]
-    said = tailor(*words).stdout
+    said = tailor(*words, "--overwrite").stdout
     assert "p2p - mt_lora, average: " in said and "report.html" in said
 
 
