@@ -124,9 +124,9 @@ def forget(
     cache: Annotated[Path, typer.Option(help="The folder of text vectors or of replies: a recipe's cache.")],
     as_json: AsJson = False,
 ) -> None:
-    """Delete a user's texts from a cache of vectors, or of a language model's replies.
+    """Delete a user's texts from a cache.
 
-    What others have, too, stays.
+    Of vectors, or of a language model's replies. What others have, too, stays.
     """
     from tailorlm.commands.forgetting import run
 
