@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tailorlm.assembly.datasets import as_item
 from tailorlm.assembly.recipes import Recipe, read
-from tailorlm.assembly.split_making import vectors
+from tailorlm.assembly.split_making import describable, vectors
 from tailorlm.assembly.splitting import FILE
 from tailorlm.assembly.store import Asked, UserStore, stored
 from tailorlm.data.folders import splits as files_of
@@ -28,7 +28,6 @@ from tailorlm.data.splits_benchmark import benchmark_split
 from tailorlm.data.splits_clusters import Floats
 from tailorlm.data.splits_few_shot import SHOTS, few_shot_split, newest, task_rows
 from tailorlm.data.splits_subsample import diversity, quantity
-from tailorlm.profiles.given import has_text
 
 HERE = Path(__file__).parent
 Users = Callable[[], Iterable[Asked]]
@@ -82,14 +81,6 @@ def p2p(root: Path, folders: Sequence[str], out: Path, recipe: Recipe) -> None:
     for name, made in fewer(each, dict(zip(ids, found, strict=True)), recipe.seed).items():
         (out / name).mkdir(exist_ok=True)
         save(joined(made), out / name / FILE)
-
-
-def describable(recipe: Recipe, user: User) -> bool:
-    """Whether the user has a vector: a history, or, where the recipe takes it, a profile that came with the data.
-
-    Personal Reddit as table 8 has it is users of one query each, with profiles. Nobody else is trained on or asked.
-    """
-    return bool(user.history) or (recipe.profile.kind in ("given", "given_or_llm") and has_text(user))
 
 
 def divided(recipe: Recipe, store: UserStore, folder: str, ids: Sequence[str], found: Floats) -> Split:

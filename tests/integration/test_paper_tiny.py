@@ -18,6 +18,7 @@ WANTED = {
         "np", "rag", "pag", "rag_pag", "task", "anchor",
         *(name + context for name in ("oppu", "per_pcs", "prime", "prisp") for context in CONTEXTS),
     },
+    ("oppu",): {"base", "mt_lora", "mt_lora+rag", "mt_lora+pag", "oppu", "oppu+rag", "oppu+pag", "oppu_ia3"},
     ("prisp", "show=figure_5"): {"task", "sharer", "prisp_sharer", "mt_lora", "prisp_task_lora", "anchor", "prisp"},
     ("prisp", "show=figure_9"): {"prisp", "no_bridge"},
     ("prisp", "amount=full", "show=figure_7", "data.groups.sharers=../LaMP_3/sharers.jsonl"): {
@@ -45,7 +46,8 @@ def test_a_recipe_runs_from_users_to_report(chosen, tmp_path, monkeypatch):
         }
         assert all(0 <= score <= 1 for by in found["methods"].values() for score in by[split].values())
     assert (tmp_path / "run" / "report.html").stat().st_size > 1000
-    assert 'template = "' + paper + '"' in (tmp_path / "run" / "recipe.toml").read_text()
+    template = "p2p" if paper == "p2p" else "prisp"
+    assert f'template = "{template}"' in (tmp_path / "run" / "recipe.toml").read_text()
     assert (tmp_path / "run").stat().st_mode & 0o777 == 0o700
     assert set(found["gradient_norms"]) == (WANTED[chosen] if "figure_9" in chosen[-1] else set())
     if paper == "p2p":  # the network asks in the words that it was trained on, wherever it is loaded

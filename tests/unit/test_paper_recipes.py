@@ -26,7 +26,7 @@ from tailorlm.tasks import lamp_2m
 
 ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "recipes" / "paper"
-RECIPES = {name: PAPER / f"{name}.toml" for name in ("p2p", "prisp")}
+RECIPES = {name: PAPER / f"{name}.toml" for name in ("p2p", "prisp", "oppu")}
 VARIANTS = [
     (paper, f"{axis}={name}")
     for paper, path in RECIPES.items()
@@ -43,12 +43,12 @@ def resolved(paper, *overrides):
     return recipe
 
 
-@pytest.mark.parametrize(("paper", "chosen"), [("p2p", "seed=0"), ("prisp", "seed=0"), *VARIANTS])
+@pytest.mark.parametrize(("paper", "chosen"), [*((paper, "seed=0") for paper in RECIPES), *VARIANTS])
 def test_every_variant_is_a_whole_recipe_at_both_scales(paper, chosen):
     assert resolved(paper, chosen).base.name.split("/")[0] in ("Qwen", "src")
     tiny = resolved(paper, chosen, "scale=tiny")
     assert tiny.base.name == "src/tailorlm/demo/base"
-    assert tiny.data.root == {"p2p": "recipes/paper/tiny", "prisp": "recipes/paper/tiny/LaMP_2M"}[paper]
+    assert tiny.data.root == "recipes/paper/tiny" + ("" if paper == "p2p" else "/LaMP_2M")
     assert max(method(tiny, name).train.steps for name in ("mt_lora", "p2p") if name in tiny.methods) < 1001
 
 
@@ -79,6 +79,20 @@ def test_p2p_is_as_the_paper_says():
     assert wanted(recipe, oppu).settings.items.items == 0
 
 
+def test_oppu_s_own_settings_are_not_prisp_s():
+    """Reference section 3: a task LoRA of 3 epochs, then 2 of the user's own items; batches of 16, 1e-4, q and v."""
+    recipe = resolved("oppu")
+    task, own = method(recipe, "mt_lora"), method(recipe, "oppu")
+    assert (task.epochs, task.batch.users * task.batch.rows, task.train.learning_rate) == (3, 16, 1e-4)
+    assert (own.epochs, own.batch, own.train.learning_rate, own.batches, own.rates) == (2, 16, 1e-4, {}, {})
+    assert task.lora.targets == own.lora.targets == ("q_proj", "v_proj")
+    assert own.items == ItemSettings() and task.items == ItemSettings(asked=True)  # all items, plain
+    rows = {row.name: wanted(recipe, row) for row in recipe.eval.methods}
+    assert all(rows[name].start.key == rows["mt_lora"].key for name in rows if name.startswith("oppu"))
+    other = resolved("prisp", "amount=full")  # the same people are asked, in the same words
+    assert (other.data.root, other.data.dev, other.tasks) == (recipe.data.root, recipe.data.dev, recipe.tasks)
+
+
 @pytest.mark.parametrize("task", PRISP_TASKS)
 def test_prisp_s_numbers_are_table_7_s(task):
     chosen = [] if task == "lamp_2m" else [f"task={task}"]
@@ -105,7 +119,7 @@ def test_profiles_are_asked_for_as_each_paper_does_task_by_task():
     for task, words in template.descriptions.items():
         said = prompt(template, "u", [Interaction("in", "out", 0.0, task)], task)
         assert words in said and "{" not in said and "- topics" not in said
-    for paper in RECIPES:  # whole replies, as the papers take them
+    for paper in ("p2p", "prisp"):  # whole replies, as the papers take them
         template = resolved(paper).profile.template
         assert template.headings == template.sensitive == () and "{headings}" not in template.instruction
 
@@ -244,7 +258,7 @@ def test_every_command_of_the_docs_is_a_recipe_whose_tiny_files_are_there():
         assert named(tiny) == named(whole), "scale=tiny would show another file's way than the paper's"
         missing = [path for path in named(tiny) if not (ROOT / tiny.data.root / path).is_file()]
         assert not missing, (paper, sets)
-        assert whole.data.split.file or paper == "prisp", "P2P's tables ask the same users"
+        assert whole.data.split.file or paper != "p2p", "P2P's tables ask the same users"
 
 
 def named(recipe):

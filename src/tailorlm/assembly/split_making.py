@@ -14,11 +14,13 @@ from tailorlm.assembly.profilers import learn
 from tailorlm.assembly.recipes import Recipe
 from tailorlm.assembly.splitting import PARTS, SplitSettings
 from tailorlm.assembly.store import StoredUsers
+from tailorlm.data.records import User
 from tailorlm.data.splits import Split, joined
 from tailorlm.data.splits_benchmark import benchmark_split
 from tailorlm.data.splits_clusters import Floats
 from tailorlm.data.splits_few_shot import few_shot_split
 from tailorlm.plugins import names
+from tailorlm.profiles.given import has_text
 from tailorlm.profiles.table import build_table
 
 AT_ONCE = 256
@@ -27,20 +29,28 @@ AT_ONCE = 256
 def make(recipe: Recipe, users: StoredUsers) -> Split:
     """The recipe's split of the users. ValueError as the splits raise it, and where a user has no task of its own.
 
-    Who has no history has no vector to be clustered by, and no task: such a user trains.
+    Who cannot be described has no vector to be clustered by, who has no item and no query no task: such a user trains.
     """
     settings = recipe.data.split
-    groups = places_by_task(settings, users) if settings.by == "task" else {}
-    known = [place for place, user in enumerate(users) if user.history]
+    known = [place for place, user in enumerate(users) if describable(recipe, user)]
+    divided = known if settings.kind == "clusters" else range(len(users))
+    groups = places_by_task(settings, users, divided) if settings.by == "task" else {}
     found = dict(zip(known, vectors(recipe, users, known).numpy(), strict=True)) if settings.kind == "clusters" else {}
     if settings.by == "task":
         made = joined({task: of_task(recipe, task, users.ids, places, found) for task, places in groups.items()})
     else:
-        whole = known if settings.kind == "clusters" else range(len(users))
-        made = one(settings, users.ids, whole, found, recipe.seed)
+        made = one(settings, users.ids, divided, found, recipe.seed)
     there = {id for part in made.parts.values() for id in part}
     trains, silent = PARTS[settings.kind][0][-1], [id for id in users.ids if id not in there]
     return Split(made.kind, {**made.parts, trains: (*made.part(trains), *silent)}, made.made)
+
+
+def describable(recipe: Recipe, user: User) -> bool:
+    """Whether the user has a vector: a history, or, where the recipe takes it, a profile that came with the data.
+
+    Personal Reddit as P2P's table 8 has it is users of one query each, with profiles.
+    """
+    return bool(user.history) or (recipe.profile.kind in ("given", "given_or_llm") and has_text(user))
 
 
 def of_task(recipe: Recipe, task: str, ids: Sequence[str], places: Sequence[int], found: Mapping[int, Floats]) -> Split:
@@ -62,18 +72,19 @@ def one(
     return benchmark_split(own, [found[place] for place in places], settings.size or None, bounds, seed)
 
 
-def places_by_task(settings: SplitSettings, users: StoredUsers) -> dict[str, list[int]]:
-    """Where the users of each task are ("" is theirs whose data name none), tasks sorted.
+def places_by_task(settings: SplitSettings, users: StoredUsers, places: Sequence[int]) -> dict[str, list[int]]:
+    """Which of the places each task's users have ("" is theirs whose data name none), tasks sorted.
 
-    ValueError for a user of several tasks, who could be asked in one and trained on in the other, and for settings of
-    an unknown task.
+    A user's task is that of the items; without items, of the queries. ValueError for a user of several, who could be
+    asked in one and trained on in the other, and for settings of an unknown task.
     """
     found: dict[str, list[int]] = {}
-    for place, user in enumerate(users):
-        tasks = sorted({item.task or "" for item in user.history})
+    does, asks = users.does, users.asks
+    for place in places:
+        tasks = sorted(task or "" for task in does[place] or asks[place])
         if len(tasks) > 1:
             raise ValueError(
-                f'data.split.by is "task", and user {user.id!a} has items of {len(tasks)} tasks '
+                f'data.split.by is "task", and user {users.ids[place]!a} has items or queries of {len(tasks)} tasks '
                 f"({', '.join(tasks)}): expected one a user; give each task its own users, or divide by all"
             )
         if tasks:

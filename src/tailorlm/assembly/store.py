@@ -114,6 +114,11 @@ class StoredUsers(Sequence[User]):
         """The tasks of each user's items, without reading the users."""
         return [self._store.does[place] for place in self._places]
 
+    @property
+    def asks(self) -> list[frozenset[str | None]]:
+        """The tasks that each user is asked, without reading the users."""
+        return [self._store.asks[place] for place in self._places]
+
 
 def stored(pairs: Iterable[tuple[User, Sequence[Example]]], directory: Path | None = None, most: int = 0) -> UserStore:
     """A store of the pairs, of at most `most` of them where it is not 0."""

@@ -19,6 +19,7 @@ from tailorlm.data.splits_few_shot import task_rows
 from tailorlm.methods.bridge import raw
 from tailorlm.methods.masks import masked
 from tailorlm.methods.own_items import ItemSettings
+from tailorlm.methods.own_plan import Pace
 from tailorlm.methods.source import Bench
 from tailorlm.methods.task_data import task_data
 from tailorlm.methods.tuning import Raw, row_loss
@@ -44,9 +45,12 @@ class TaskSettings:
     train: ManySettings = field(default_factory=lambda: ManySettings(learning_rate=1e-4))
 
     def __post_init__(self) -> None:
-        """ValueError for a dropout that is no share."""
+        """ValueError for a dropout that is no share, fewer than no rows, no pass, an empty batch, or no rate."""
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; valid is a share below 1")
+        if self.data != "all" and self.data < 0:
+            raise ValueError(f'data is {self.data}; valid is 0 (none), a number of items, or "all"')
+        Pace(epochs=self.epochs, batch=self.batch, rate=self.train.learning_rate)
 
 
 def trained_further(

@@ -35,8 +35,8 @@ class GateSettings:
 
     def __post_init__(self) -> None:
         """Raises ValueError with the field, the value and what would be valid."""
-        if self.steps < 1:
-            raise ValueError(f"steps is {self.steps}; valid is at least 1")
+        if min(self.steps, self.batch) < 1:
+            raise ValueError(f"steps is {self.steps} and batch {self.batch}; valid is at least 1")
         check_items(self.items)
 
 

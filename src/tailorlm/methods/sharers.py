@@ -19,6 +19,7 @@ from tailorlm.data.records import User
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.masks import masked
 from tailorlm.methods.own_items import ItemSettings
+from tailorlm.methods.own_plan import Pace
 from tailorlm.methods.side_by_side import InChunks, Params, check_items, own_plan, own_rows
 from tailorlm.methods.source import Bench, Start
 from tailorlm.methods.tuning import Raw, row_loss
@@ -58,6 +59,7 @@ class SharerSettings:
             )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; valid is a share below 1")
+        Pace(epochs=self.epochs, batch=self.batch, rate=self.train.learning_rate)
         check_items(self.items)
 
 

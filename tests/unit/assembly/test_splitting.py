@@ -11,6 +11,8 @@ from tailorlm.assembly.population import Population, population
 from tailorlm.assembly.recipes import read
 from tailorlm.assembly.splitting import asked, keep, kept, trains
 from tailorlm.data import splits
+from tailorlm.data.jsonl import write_users
+from tailorlm.data.records import Example, Interaction, User
 
 CLUSTERS = ['data.split.kind="clusters"', "data.split.size=2", "data.split.low=2", "data.split.high=3"]
 BY_TASK = [*CLUSTERS, 'data.split.by="task"', 'profile.kind="given"']
@@ -126,6 +128,20 @@ def test_each_task_s_users_are_divided_by_themselves(tiny_recipe: Path, tmp_path
     assert per_task(found, "ood") == per_task(population(read(tiny_recipe, by_task, path)), "ood")
 
 
+def test_who_brings_a_profile_and_a_query_only_is_divided_like_the_others(tiny_recipe: Path, tmp_path: Path) -> None:
+    """Personal Reddit's users, who have no history: nothing could be trained on them."""
+    path = tmp_path / "users.jsonl"
+    users = [User(f"chat-{n}", (), f"Likes number {n % 3}.\nLives in town {n}.") for n in range(30)]
+    lived = [User(f"news-{n}", (Interaction("a", "b", 1.0, "headline"),), f"Is {n}.") for n in range(30)]
+    mute = [User(f"mute-{n}", ()) for n in range(5)]  # the control: neither a history nor a profile
+    asked = [(Example(f"q{n}", user.id, "personal_reddit", "Why?", "So.", 9.0),) for n, user in enumerate(users + mute)]
+    write_users(path, zip(users + mute + lived, [*asked, *[()] * len(lived)], strict=True))
+    found = population(read(tiny_recipe, [*BY_TASK, "data.split.size=0"], path))
+    assert per_task(found, "random") == per_task(found, "ood") == {"chat": 3, "news": 3}  # a tenth of each
+    assert per_task(found, "train")["mute"] == 5
+    assert set(found.split.made) == {"headline", "personal_reddit"}
+
+
 def test_another_task_s_users_leave_a_task_s_split_as_it_is(tiny_recipe: Path, tmp_path: Path) -> None:
     alone = population(read(tiny_recipe, BY_TASK, of_one_task_each(tmp_path / "one.jsonl", headline=30))).split
     both = population(read(tiny_recipe, BY_TASK, of_one_task_each(tmp_path / "two.jsonl", headline=30, tweet=25))).split
@@ -148,7 +164,7 @@ def test_few_shot_users_of_each_task(tiny_recipe: Path, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_divided_by_task_is_said(tiny_recipe: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="user 'u0' has items of 2 tasks .headline, movie_tagging.: expected one"):
+    with pytest.raises(ValueError, match="user 'u0' has items or queries of 2 tasks .headline, movie_tagging.: "):
         population(read(tiny_recipe, BY_TASK))
     path = of_one_task_each(tmp_path / "users.jsonl", headline=30, tweet=2)
     with pytest.raises(ValueError, match="data.split, task 'tweet': "):

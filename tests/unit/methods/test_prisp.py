@@ -273,6 +273,9 @@ def test_task_data_trains_the_anchor_for_all_users(bench, people, few, anchor, t
     assert any(not torch.allclose(t, dropped.start.one().tensors[n], atol=1e-4) for n, t in now.tensors.items())
     with pytest.raises(ValueError, match="dropout is 1.5"):
         TaskSettings(dropout=1.5)
+    for wrong, said in (({"epochs": 0}, "epochs is 0"), ({"batch": 0}, "batch 0"), ({"data": -1}, "data is -1")):
+        with pytest.raises(ValueError, match=said):
+            TaskSettings(**wrong)
 
 
 def test_all_task_data_is_more_than_some_and_none_leaves_the_anchor(bench, people, anchor, tmp_path):

@@ -296,6 +296,10 @@ def test_wrong_settings_are_named():
         SharerSettings(clusters=0)
     with pytest.raises(ValueError, match="steps is 0"):
         GateSettings(steps=0)
+    with pytest.raises(ValueError, match="batch 0"):
+        GateSettings(batch=0)
+    with pytest.raises(ValueError, match="epochs is 0"):
+        SharerSettings(epochs=0)
     with pytest.raises(ValueError, match="dropout is 1"):
         SharerSettings(dropout=1.0)
     for settings in (SharerSettings, GateSettings):
