@@ -14,6 +14,9 @@ from tailorlm.commands.result import OK
 from tailorlm.data.jsonl import write_users
 from tailorlm.data.records import Example, Interaction, User
 from tailorlm.data.splits import load
+from tailorlm.evaluation.figures import quantity
+from tailorlm.evaluation.report_merge import board
+from tailorlm.evaluation.report_run import read_runs
 from tailorlm.tasks import lamp_2m
 
 ROOT = Path(__file__).parents[2]
@@ -66,6 +69,10 @@ def test_what_was_prepared_is_evaluated_in_its_folder(prepared, tmp_path, monkey
     assert evaluated(fewer, out, "show=figure_3", "data.split.file=users_20/split.json").code == OK
     trained = json.loads((fewer / "results.json").read_text())["users"]["train"]
     assert trained == len(mine.part("train")) < users["train"]
+    more = tmp_path / "more"  # the figure knows splits, not the names of runs' folders
+    assert evaluated(more, out, "show=figure_3", "data.split.file=users_100/split.json").code == OK
+    [plot, *_] = quantity.plots(board(read_runs([fewer, more])))
+    assert {tuple(point.x for point in line.points) for line in plot.lines} == {(20, 100)}
 
     apart = tmp_path / "full_history"  # begun with the split alone in it
     apart.mkdir()

@@ -108,12 +108,12 @@ def setting(*patterns: str) -> Swept:
     return swept
 
 
-def folder(name: str) -> Swept:
-    """What is swept is the number in the folder's name, NAME_NUMBER: of runs that differ in their users alone."""
+def of_split(name: str) -> Swept:
+    """What is swept is the number in the folder NAME_NUMBER of the run's prepared split: who trained."""
 
     def swept(run: Run, flat: Flat) -> tuple[Any, Sequence[str]] | None:
-        found = re.fullmatch(rf"{name}_([0-9]+)", run.folder.resolve().name)
-        return (int(found[1]), ()) if found else None
+        found = re.fullmatch(rf"(?:.*/)?{name}_([0-9]+)/[^/]+", str(flat.get("data.split.file", "")))
+        return (int(found[1]), ("data.split.file",)) if found else None
 
     return swept
 

@@ -12,6 +12,7 @@ from tailorlm.evaluation.rows import Row, write_part
 from tailorlm.evaluation.runner_costs import Costs, break_evens, cumulative
 from tailorlm.evaluation.scores import Answer
 from tailorlm.evaluation.table import difference, harmed, intervals, summary
+from tailorlm.toml_writing import dump
 
 TASKS = ("lamp_1", "lamp_2m", "lamp_3", "lamp_4")
 KIND = {"lamp_1": "label", "lamp_2m": "label", "lamp_3": "stars", "lamp_4": "text"}
@@ -120,8 +121,7 @@ def write_run(
                 part = folder / "rows" / split / "seed-0" / fake.name / task / "part-00000.parquet"
                 write_part(part, made, {"method": fake.about(data), "task": task, "split": split})
     (folder / "results.json").write_text(json.dumps(results(fakes, found, users, splits) | dict(extra or {})))
-    lines = [f"{name} = {json.dumps(value)}" for name, value in data.items()]
-    (folder / "recipe.toml").write_text("\n".join(["seed = 0", "[data]", *lines, ""]))
+    (folder / "recipe.toml").write_text(dump({"seed": 0, "data": data}))
     return folder
 
 
@@ -214,11 +214,12 @@ def swept_task_data(folder: Path, scored: Scored = by_lot) -> list[Path]:
     ]  # fmt: skip
 
 
-def swept_users(folder: Path, setting: str, values: Sequence[float], scored: Scored = by_lot) -> list[Path]:
-    """P2P on more and more training users, or kinds of them."""
+def swept_users(folder: Path, name: str, values: Sequence[int], scored: Scored = by_lot) -> list[Path]:
+    """P2P on more and more training users, or kinds of them: splits that prepare.py made, in folders of any name."""
     return [
-        write_run(folder / f"{setting}{value}", [Fake("base", 0.3), Fake("p2p", 0.5 + 0.02 * place, "p2p")],
-                  {"train": "LaMP_2M", "dev": "LaMP_2M", setting: value}, scored=scored)
+        write_run(folder / f"{name}-run-{value}", [Fake("base", 0.3), Fake("p2p", 0.5 + 0.02 * place, "p2p")],
+                  {"train": "users.jsonl", "split": {"kind": "clusters", "file": f"{name}_{value}/split.json"}},
+                  scored=scored)
         for place, value in enumerate(values)
     ]  # fmt: skip
 

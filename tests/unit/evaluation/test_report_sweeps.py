@@ -58,25 +58,11 @@ def test_task_data_reads_the_number_from_the_training_file(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("title", "setting", "values", "places"),
-    [("Kinds of training users", "diversity", (10, 30), (10, 30)),
-     ("Number of training users", "quantity", (0.2, 1), (20, 100))],
-)  # fmt: skip
-def test_training_users_by_setting(tmp_path: Path, title: str, setting: str, values: Any, places: Any) -> None:
-    plots = drawn(title, made.swept_users(tmp_path, setting, values, level))
-    first, second = places
-    assert points(plots[0]) == {"P2P": [(first, 50), (second, 52)], "Base model": [(first, 30), (second, 30)]}
-
-
-@pytest.mark.parametrize(
     ("title", "name"), [("Kinds of training users", "clusters"), ("Number of training users", "users")]
 )
-def test_training_users_by_folder(tmp_path: Path, title: str, name: str) -> None:
-    runs = [
-        write_run(tmp_path / f"{name}_{n}", [Fake("p2p", n / 100, "p2p"), Fake("base", 0.3)], scored=level)
-        for n in (40, 20)
-    ]
-    assert points(drawn(title, runs)[0])["P2P"] == [(20, 20), (40, 40)]
+def test_training_users_are_those_of_the_split(tmp_path: Path, title: str, name: str) -> None:
+    runs = made.swept_users(tmp_path, name, (40, 20), level)
+    assert points(drawn(title, runs)[0]) == {"P2P": [(20, 52), (40, 50)], "Base model": [(20, 30), (40, 30)]}
 
 
 def test_adaptability_is_a_share_of_the_score_with_the_tasks_own_users(tmp_path: Path) -> None:

@@ -6,21 +6,19 @@ Source: P2P section 6 (10 to 50 clusters); data/splits_subsample.py (as many use
 from tailorlm.evaluation.figure import Figure, swept
 from tailorlm.evaluation.plots import Lines
 from tailorlm.evaluation.report_merge import Board
-from tailorlm.evaluation.report_sweep import either, folder, setting, sweep
-
-CLUSTERS = either(setting("data.*diversity", "data.*clusters"), folder("clusters"))
+from tailorlm.evaluation.report_sweep import of_split, sweep
 
 
 def plots(board: Board) -> list[Lines]:
     """A picture a kind of task and split."""
-    return swept(sweep(board.runs, CLUSTERS), "clusters of training users")
+    return swept(sweep(board.runs, of_split("clusters")), "clusters of training users")
 
 
 FIGURE = Figure(
     title="Kinds of training users",
     source="P2P figure 3, diversity",
     about="The same number of training users, from more and more clusters.",
-    wants="runs whose folders are named clusters_10, clusters_20 ..., each with the split.json of so many clusters "
-    "(recipes/paper/prepare.py makes them; `tailor eval recipes/paper/p2p.toml --set show=figure_3 --out ...`)",
+    wants="runs whose data.split.file is clusters_10/split.json, clusters_20/split.json ... (recipes/paper/prepare.py "
+    "makes them): `tailor eval recipes/paper/p2p.toml --set show=figure_3 --set data.split.file=... --out ...`",
     plots=plots,
 )
