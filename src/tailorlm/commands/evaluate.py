@@ -89,6 +89,7 @@ def run(
         result = judging.added(result, work.plan, judge, settings.eval.resamples, settings.seed)
     runs.write_json(folder / "results.json", result)
     write_answers(folder / "answers.jsonl", work.plan, partial(statements, work))
+    runner.finish(work.plan)  # before the page, which is made of whole evaluations only
     write_report(folder)
     judged = result.get("judge")
     marks = judge_lines(judged, result["users"]) if judged else []
@@ -142,6 +143,8 @@ def checked(work: Work, resume: bool) -> None:
 def opened(work: Work, resume: bool) -> Judging | None:
     """The run's folder, ready for rows, and the judge if there is one; without `resume` what earlier rows left goes."""
     recipe, folder = work.recipe, work.folder
+    if (folder / ROWS).is_dir():
+        runner.begin(folder / ROWS)  # before recipe.toml: the results that are there are of the one before
     runs.open_run(folder, recipe)
     splitting.keep(work.population.split, folder)
     judge = judging.ready(recipe.eval.judge, work.desk, folder)

@@ -48,12 +48,14 @@ def checked(folder: Path) -> Path:
         stopped = ": the evaluation was stopped, go on with --resume" if (folder / "rows").is_dir() else ""
         raise ValueError(f"{folder} has no results.json{stopped or '; expected a folder of `tailor eval` or demo'}")
     if not finished(folder / "rows" / ".plan.json"):
-        raise ValueError(f"{folder}: an evaluation in it was stopped, and its results are older: go on with --resume")
+        raise ValueError(
+            f"{folder}: an evaluation in it was stopped before its results were whole: go on with --resume"
+        )
     return folder
 
 
 def finished(state: Path) -> bool:
-    """Whether the evaluation that made a folder's rows came to its end, as its `.plan.json` says."""
+    """Whether the evaluation that made a folder's rows has written its results and answers, says its `.plan.json`."""
     try:
         said = json.loads(state.read_text(encoding="utf-8")) if state.exists() else {}
     except (ValueError, RecursionError) as wrong:

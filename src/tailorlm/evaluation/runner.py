@@ -67,6 +67,10 @@ def run(plan: Plan, reason: Reason, show: Show) -> None:
                 if place not in known:
                     known[place] = digest_of_all(chunk.users.values())
                 part(plan, way, chunk, known[place], reason, show)
+
+
+def finish(plan: Plan) -> None:
+    """Note that all that tells of these parts is written; until then what tells of them is an earlier evaluation's."""
     made = sorted(path.relative_to(plan.folder).as_posix() for _, path in plan.parts() if path.exists())
     write_json(plan.folder / STATE, {"finished": True, "parts": made})
 

@@ -94,3 +94,4 @@ def test_an_interrupted_judge_says_how_to_go_on(
     with pytest.raises(KeyboardInterrupt, match="--resume goes on"):
         evaluate.run(tiny_recipe, [f"eval.judge.endpoint.url={server.url}", "eval.judge.endpoint.model=m"], None,
                      trained, False)  # fmt: skip
+    assert json.loads((trained / "rows" / ".plan.json").read_text()) == {"finished": False}

@@ -9,8 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from tailorlm import cli
+from tailorlm.assembly import runs, splitting
 from tailorlm.commands import evaluate
 from tailorlm.evaluation import runner
+from tailorlm.evaluation.report_run import read_runs
 from tailorlm.evaluation.rows import MEASURED, Row, read_part
 
 METHODS = """
@@ -185,3 +187,28 @@ def test_a_wrong_recipe_changes_nothing_of_a_finished_evaluation(tiny_recipe: Pa
             with pytest.raises(ValueError, match=said):
                 go(tiny_recipe, trained, few, change, resume=kept, overwrite=not kept)
     assert everything(trained) == before
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(splitting, "keep"), (evaluate, "results"), (runs, "write_json"), (evaluate, "write_answers")]
+)
+def test_no_report_of_an_evaluation_whose_results_are_an_earlier_ones(
+    tiny_recipe: Path, trained: Path, monkeypatch: pytest.MonkeyPatch, module: Any, name: str
+) -> None:
+    go(tiny_recipe, trained, 'eval.rows=["base"]')
+    assert read_runs([trained])[0].results.methods["base"]
+    more = 'eval.rows=["base", "rag"]'
+
+    def dying(*given: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+        broken.setattr(module, name, dying)
+        go(tiny_recipe, trained, more, resume=True)
+    with pytest.raises(ValueError, match="stopped before its results were whole: go on with --resume"):
+        read_runs([trained])
+    with pytest.raises(ValueError, match="was stopped: --resume goes on"):
+        go(tiny_recipe, trained, more)
+    go(tiny_recipe, trained, more, resume=True)
+    (healed,) = read_runs([trained])
+    assert "rag" in healed.results.methods and "rag" in healed.marks.made

@@ -91,7 +91,7 @@ def test_a_stopped_evaluation_is_no_run(run: Path) -> None:
     (run / "rows" / ".plan.json").write_text('{"finished": true}')
     assert read_runs([run])
     (run / "rows" / ".plan.json").write_text('{"finished": false}')
-    with pytest.raises(ValueError, match="was stopped, and its results are older: go on with --resume"):
+    with pytest.raises(ValueError, match="was stopped before its results were whole: go on with --resume"):
         read_runs([run])
     (run / "results.json").unlink()
     with pytest.raises(ValueError, match="has no results.json: the evaluation was stopped, go on with --resume"):

@@ -61,6 +61,7 @@ def go(one: Plan, resume: bool = False) -> list[tuple[str, int]]:
         runner.check_free(one.folder)
     runner.begin(one.folder)
     runner.run(one, lambda error: f"failed with {type(error).__name__}", lambda name, rows: shown.append((name, rows)))
+    runner.finish(one)
     return shown
 
 
