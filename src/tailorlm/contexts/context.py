@@ -10,11 +10,11 @@ source times a context).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from math import inf
 from typing import Any
 
 from tailorlm.backbone.prompt import Prompt, prompt_length
+from tailorlm.data.history import strictly_before
 from tailorlm.data.records import Example, Interaction
 from tailorlm.data.retrieval import WHOLE, Retrieval
 
@@ -56,14 +56,8 @@ class Request:
 
     @property
     def past(self) -> tuple[Interaction, ...]:
-        """The history strictly before the query's time; without times, the file's order vouches for it.
-
-        The history ends at its first item at or after the query: an item without a time that stands behind is later.
-        """
-        now = self.example.time
-        if now is None:
-            return self.history
-        return tuple(takewhile(lambda item: item.time is None or item.time < now, self.history))
+        """The history strictly before the query's time."""
+        return strictly_before(self.history, self.example.time)
 
     @property
     def related(self) -> tuple[Interaction, ...]:

@@ -15,7 +15,7 @@ Decisions
 """
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from .fields import items
 from .problems import FieldError
@@ -58,6 +58,16 @@ def chronological(history: Sequence[Interaction], field: str) -> tuple[Interacti
     if len(times) < len(history):
         raise FieldError(field, "times are out of order and some items have none: no order can be known")
     return tuple(sorted(history, key=lambda item: item.time or 0.0))
+
+
+def strictly_before(history: Sequence[Interaction], time: float | None) -> tuple[Interaction, ...]:
+    """The history strictly before `time`; without a time, all of it: the file's order vouches for it.
+
+    It ends at the first item at or after `time`: an item without a time that stands behind is later.
+    """
+    if time is None:
+        return tuple(history)
+    return tuple(takewhile(lambda item: item.time is None or item.time < time, history))
 
 
 def check_after(history: Sequence[Interaction], time: float | None, field: str) -> None:

@@ -19,9 +19,11 @@ from tailorlm.backbone.generate import Generated, generated
 from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.prompt import Prompt, lengths
 from tailorlm.contexts.context import Request, shows_profiles, within
+from tailorlm.data.history import strictly_before
 from tailorlm.data.records import Example, User
 from tailorlm.evaluation.measure import Taken, clocked, measured
 from tailorlm.evaluation.runner_divided import divided
+from tailorlm.methods.asking import Asked
 from tailorlm.methods.source import Bench
 from tailorlm.tasks.task import Task
 
@@ -81,14 +83,18 @@ class Desk:
         requests = []
         for query in queries:
             user = users[query.user_id]
-            text = self.told(user, query.task) if shown.profiles else ""
+            text = self.told(user, query) if shown.profiles else ""
             requests.append(Request(query, task.prompt(query.input), user.history, text, task.retrieval, fits))
         found: list[Prompt] = shown.module.build(requests, shown.settings)
         return found
 
-    def told(self, user: User, task: str | None) -> str:
-        """The user's profile in words."""
-        return self.profile(user.id, user.history, task if self.scope == "task" else None).text
+    def told(self, user: User, query: Example) -> str:
+        """The profile in words of what the user did strictly before the query."""
+        return self.profile(*self.asked(user, query)).text
+
+    def asked(self, user: User, query: Example) -> Asked:
+        """What a profile is made of that the query's prompt may show."""
+        return Asked(user.id, strictly_before(user.history, query.time), query.task if self.scope == "task" else None)
 
     def telling(self, users: Mapping[str, User], queries: Sequence[Example]) -> Taken:
         """What it takes to make what these queries' prompts show of profiles, beyond those that are paid.
@@ -97,9 +103,13 @@ class Desk:
         """
 
         def work() -> None:
-            for id, task in dict.fromkeys((query.user_id, query.task) for query in queries):
+            asked = [self.asked(users[query.user_id], query) for query in queries]
+            different = {(one.user_id, len(one.history), one.task): one for one in asked}.values()
+            with suppress(Exception):  # whole histories are made together anyway
+                self.profile.many([one for one in different if len(one.history) < len(users[one.user_id].history)])
+            for one in different:
                 with suppress(Exception):
-                    self.told(users[id], task)
+                    self.profile(*one)
 
         return self.timed(work)[1]
 

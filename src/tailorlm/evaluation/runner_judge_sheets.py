@@ -84,7 +84,7 @@ def question(desk: Desk, template: Template, chunk: Chunk, query: Example, outpu
     """What the judge is asked about an answer, or why it cannot be: a profile that nobody could make."""
     asked = desk.bench.task_of(query.task).prompt(query.input)
     try:
-        told = desk.told(chunk.users[query.user_id], query.task) if "{profile}" in template.prompt else ""
+        told = desk.told(chunk.users[query.user_id], query) if "{profile}" in template.prompt else ""
     except ValueError as error:
         return Judgement(query.id, None, FAILED, desk.reason(error))
     words = asked.head + asked.body + asked.tail

@@ -17,6 +17,7 @@ from tailorlm import plugins, recipe
 from tailorlm.backbone.prompt import Prompt, encode_row, plain
 from tailorlm.backbone.rows import Row
 from tailorlm.contexts.context import Request, shows_profiles, within
+from tailorlm.data.history import strictly_before
 from tailorlm.data.records import Example, Interaction, User
 from tailorlm.methods.asking import Asked, profiles
 from tailorlm.methods.form import BOTH, HISTORY, OfUser
@@ -191,8 +192,8 @@ def _in_context(
 ) -> list[Prompt]:
     """The items' prompts with the context of what came before each."""
     build = settings.module().build
-    before = [_before(bench, people, one) for one in chosen]
-    told = zip(before, _profiles(bench, people, chosen, before, settings), strict=True)
+    pasts = [_before(bench, people, one) for one in chosen]
+    told = zip(pasts, _profiles(bench, people, chosen, pasts, settings), strict=True)
     requests = [_request(bench, people, one, *shown) for one, shown in zip(chosen, told, strict=True)]
     prompts: list[Prompt] = build(requests, settings.filled())
     return prompts
@@ -202,25 +203,25 @@ def _before(bench: Bench, people: Sequence[Owner], one: _Chosen) -> tuple[Intera
     """What an item's context may be made of."""
     item = _item(people, one)
     # Pairs with a pool take one of the newer half of what is before (_newest): what is shown must not hold the answer.
-    # A query of the data is its own pair.
+    # A query of the data is its own pair. Who did two things at one time is told of neither before the other.
     shown = one.place // 2 if item.task in bench.pools and not item.asked else one.place
-    return people[one.owner].user.history[:shown]
+    return strictly_before(people[one.owner].user.history[:shown], item.time)
 
 
 def _profiles(
-    bench: Bench, people: Sequence[Owner], chosen: Sequence[_Chosen], before: Sequence[tuple[Interaction, ...]],
+    bench: Bench, people: Sequence[Owner], chosen: Sequence[_Chosen], pasts: Sequence[tuple[Interaction, ...]],
     settings: ItemSettings,
 ) -> list[str]:  # fmt: skip
     """The profile text before each item, as evaluation shows it before a query; "" before the first."""
     ids = [people[one.owner].user.id for one in chosen]
     tasks = [None if settings.profiles == "all" else _item(people, one).task for one in chosen]
-    asked = [Asked(*one) for one in zip(ids, before, tasks, strict=True) if one[1]]
+    asked = [Asked(*one) for one in zip(ids, pasts, tasks, strict=True) if one[1]]
     texts = iter([one.text for one in profiles(bench.profile, asked)])
-    return [next(texts) if past else "" for past in before]
+    return [next(texts) if past else "" for past in pasts]
 
 
 def _request(
-    bench: Bench, people: Sequence[Owner], one: _Chosen, before: tuple[Interaction, ...], profile: str
+    bench: Bench, people: Sequence[Owner], one: _Chosen, past: tuple[Interaction, ...], profile: str
 ) -> Request:
     owner, item = people[one.owner], _item(people, one)
     task = bench.task_of(item.task)
@@ -230,7 +231,7 @@ def _request(
     return Request(
         example,
         task.prompt(one.pair[0]),
-        history=before,
+        history=past,
         profile=profile,
         retrieval=task.retrieval,
         fits=within(tokenizer, bench.max_tokens - len(words) - 1),  # and the end of the turn

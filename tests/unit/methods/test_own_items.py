@@ -211,3 +211,14 @@ def test_twenty_rows_in_batches_of_16_are_two_steps(bench, people):
 def test_settings_that_cannot_be_are_refused(given, message):
     with pytest.raises(ValueError, match=message):
         ItemSettings(**given)
+
+
+def test_an_item_s_profile_and_items_are_of_earlier_times(bench):
+    """Two things done at one time, as where times are days: neither is told before the other."""
+    user = headlines(6)
+    twin = replace(user.history[4], input="Write a headline: delta", output="TWIN")
+    user = replace(user, history=(*user.history[:5], twin, *user.history[5:]))
+    rows = own_rows(replace(bench, profile=listed), [Owner(user)], replace(TEN, items=0), seed=0)
+    said = {row.id: text(bench, row) for row in rows.rows}
+    assert "HEAD4" not in said["lea@5+"] and "HEAD3" in said["lea@5+"]
+    assert "HEAD4" in said["lea@6+"] and "TWIN" in said["lea@6+"]  # the control: a later time
