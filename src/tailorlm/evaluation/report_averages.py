@@ -26,8 +26,6 @@ NAMES = {
     "judge": "Judge, 1 to 5",
 }
 """What metrics are called."""
-COUNTS = frozenset({"invalid", "unparsable", "failed", "judged"})
-"""Metrics that are numbers of answers."""
 LOWER = frozenset({"mae", "rmse"})
 """Metrics of which less is better."""
 COMPOSITE = "PRISP's composite"

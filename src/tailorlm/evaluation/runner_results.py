@@ -1,7 +1,8 @@
 """What an evaluation found, from its rows: `results.json` as the report reads it, with what methods took and need.
 
 Reads one part at a time and keeps scores and counts only. Knows nothing of models. Several seeds: an example's score
-is the mean over them. Source: issue 2 section 3 (results.json); issue 4 (measures, failures).
+is the mean over them, a number of answers the sum. Source: issue 2 section 3 (results.json); issue 4 (measures,
+failures).
 """
 
 from collections import Counter
@@ -15,7 +16,7 @@ from tailorlm.assembly.datasets import task_of
 from tailorlm.evaluation.plan import Plan
 from tailorlm.evaluation.rows import Row, read_part
 from tailorlm.evaluation.runner_costs import Costs, break_evens, cumulative
-from tailorlm.evaluation.scores import Answer
+from tailorlm.evaluation.scores import COUNTS, Answer
 from tailorlm.evaluation.table import difference, harmed, intervals, key, summary
 
 COMPARED = (
@@ -45,13 +46,13 @@ class Found:
         ]
 
     def attributes(self) -> dict[str, dict[str, float]]:
-        """What each task's own metrics say, the mean over the seeds."""
-        return {task: mean_of(said) for task, said in sorted(self.metrics.items())}
+        """What each task's own metrics say, over the seeds."""
+        return {task: over_seeds(said) for task, said in sorted(self.metrics.items())}
 
 
-def mean_of(said: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The mean of each number."""
-    return {name: sum(one[name] for one in said) / len(said) for name in said[0]}
+def over_seeds(said: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each number; of numbers of answers the sum."""
+    return {name: sum(one[name] for one in said) / (1 if name in COUNTS else len(said)) for name in said[0]}
 
 
 def read(plan: Plan) -> dict[str, dict[str, Found]]:

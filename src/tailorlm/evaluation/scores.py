@@ -12,6 +12,8 @@ from tailorlm.metrics.rating import nearness
 
 STYLE = ("case", "ending", "opener", "emoji", "length")
 """The attributes among what tasks measure; their order on the page."""
+COUNTS = frozenset({"invalid", "unparsable", "failed", "judged"})
+"""Metrics that are numbers of answers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,11 @@ from tailorlm.evaluation.names import (
     task_name,
 )
 from tailorlm.evaluation.quantities import gain, points
-from tailorlm.evaluation.report_averages import COUNTS, LOWER, columns, metric_name
+from tailorlm.evaluation.report_averages import LOWER, columns, metric_name
 from tailorlm.evaluation.report_merge import NEXT_TO
 from tailorlm.evaluation.report_significance import Against
 from tailorlm.evaluation.results import Results
-from tailorlm.evaluation.scores import STYLE
+from tailorlm.evaluation.scores import COUNTS, STYLE
 
 LESS = " (less is better)"
 SHOWN = 3

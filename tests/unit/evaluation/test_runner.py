@@ -12,10 +12,13 @@ from tailorlm.assembly.store import UserStore, limited, stored
 from tailorlm.data.records import Example, Interaction, User
 from tailorlm.evaluation import runner
 from tailorlm.evaluation.plan import Cell, Chunk, Method, Plan
+from tailorlm.evaluation.results import parse
 from tailorlm.evaluation.rows import MEASURED, Row, read_about, read_part, write_part
 from tailorlm.evaluation.runner_answers import write_answers
 from tailorlm.evaluation.runner_divided import divided
 from tailorlm.evaluation.runner_results import read, results
+from tailorlm.evaluation.tables import metric_table
+from tailorlm.evaluation.tables_costs import harm_of
 
 USERS = 7
 
@@ -209,6 +212,33 @@ def test_fewer_users_and_several_splits_and_seeds(tmp_path: Path) -> None:
     assert took["enrol_seconds_per_user"] == 0.5 and took["seconds_per_instance"] == pytest.approx(0.1)
     assert took["prepare_seconds"] == 3.0 and took["kept_bytes_per_user"] == 8 and took["users"] == USERS
     assert result["timing"]["cumulative"]["a"][-1] == [USERS, pytest.approx(3.0 + USERS * 0.7)]
+
+
+class Babbling(Echo):
+    """Answers what is no label to the first `odd` users, and the right one to the others."""
+
+    def __init__(self, seed: int, odd: int) -> None:
+        super().__init__(["a"], seed=seed)
+        self.odd = odd
+
+    def rows(self, chunk: Chunk, cells: Sequence[Cell]) -> Iterator[tuple[Cell, list[Row]]]:
+        for cell, found in super().rows(chunk, cells):
+            said = ["pardon?" if int(row.user_id[1:]) < self.odd else "drama" for row in found]
+            yield cell, [replace(row, output=output) for row, output in zip(found, said, strict=True)]
+
+
+def test_invalid_answers_of_several_seeds_are_counted_together(tmp_path: Path) -> None:
+    one = plan(tmp_path / "rows", Babbling(0, 1), Babbling(1, 0), Babbling(2, 0), dev=people(tasks=["movie_tagging"]))
+    go(one)
+    made = results(one, read(one), {}, 50, 0)
+    said = made["attributes"]["a"]["dev"]["movie_tagging"]
+    assert said["invalid"] == 1 and said["accuracy"] == pytest.approx(1 - 1 / (3 * USERS))
+    found = parse(made)
+    assert harm_of(found, "a")["Invalid answers"] == "1"
+    table = metric_table(found, "dev", "movie_tagging")
+    assert table is not None
+    cells = dict(zip(table.heads[1:], table.rows[0].cells, strict=True))
+    assert cells["Invalid answers"].text == "1"
 
 
 def test_answers_beside_each_other(tmp_path: Path) -> None:
