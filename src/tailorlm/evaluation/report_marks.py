@@ -34,20 +34,20 @@ class Made:
 
 @dataclass(slots=True)
 class Spent:
-    """What personalising took on one task: seconds of each user, and bytes of memory at most.
+    """What personalising took on one task: seconds by (user, seed), and bytes of memory at most.
 
-    `making`: by (user, seed) the seconds of adapters that were made for single queries. `own`: whether anything was
+    `making`: likewise the seconds of adapters that were made for single queries. `own`: whether anything was
     made for anybody: an adapter that all share is not.
     """
 
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[tuple[str, int], float] = field(default_factory=dict)
     making: dict[tuple[str, int], float] = field(default_factory=dict)
     peak: int = 0
     own: bool = False
 
     @property
     def mean(self) -> float | None:
-        """Seconds a user, with the adapters of all that the user asked; None where that was not measured."""
+        """Seconds a user and seed, with the adapters of all that the user asked; None where that was not measured."""
         if not self.seconds:
             return None
         made = sum(self.making.values()) / len(self.making) if self.making else 0.0
@@ -134,11 +134,12 @@ def spend(marks: Marks, row: Mapping[str, Any]) -> None:
     """Count in what a row says of time and memory."""
     spent = marks.spent.setdefault((row["method"], row["split"], row["task"]), Spent())
     spent.peak = max(spent.peak, row["peak_cuda"] or row["peak_rss"] or 0)
-    user, made = row["user_id"], row["adapter_seconds"] or 0.0
+    owner, made = (row["user_id"], row["seed"]), row["adapter_seconds"] or 0.0
     spent.own = spent.own or bool(row["kept_bytes"] or made)
-    spent.making[user, row["seed"]] = spent.making.get((user, row["seed"]), 0.0) + made
+    spent.making[owner] = spent.making.get(owner, 0.0) + made
     if row["enrol_seconds"] is not None:
-        spent.seconds[user] = max(spent.seconds.get(user, 0.0), row["enrol_seconds"])
+        # As in the runner's costs: of what a user's rows say, the largest share is what was measured.
+        spent.seconds[owner] = max(spent.seconds.get(owner, 0.0), row["enrol_seconds"])
 
 
 def of_answers(path: Path) -> Marks:

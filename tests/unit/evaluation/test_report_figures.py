@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import made_up_runs as made
@@ -16,7 +17,8 @@ from tailorlm.evaluation.report_averages import columns
 from tailorlm.evaluation.report_figures import missing, shown
 from tailorlm.evaluation.report_merge import board
 from tailorlm.evaluation.report_run import read_runs
-from tailorlm.evaluation.rows import read_part
+from tailorlm.evaluation.rows import read_part, write_part
+from tailorlm.evaluation.runner_costs import Costs
 
 
 def test_a_run_without_rows_has_no_figure_and_every_one_says_what_would_make_it(tmp_path: Path) -> None:
@@ -154,6 +156,27 @@ def test_costs_count_adapters_a_query_and_sharers_and_leave_out_what_all_share(t
         and "Per-Pcs" in plot.note
         and [*points(plot)] == ["P2P", "Per-Pcs", "Per-Pcs + RAG", "PRISP"]
     )
+
+
+def test_costs_of_several_seeds_are_the_mean_as_in_the_table_of_costs(tmp_path: Path) -> None:
+    fakes = [
+        Fake("oppu", 0.5, "oppu", enrol=1.0),
+        Fake("per_pcs", 0.4, "per_pcs", enrol=1.0, once=100.0, source={"settings": {"sharers": {"count": 2}}}),
+    ]
+    run = write_run(tmp_path / "a", fakes, tasks=LABELS, splits=["random"], users=10, scored=level)
+    first = [read_part(part) for part in sorted((run / "rows").rglob("*.parquet"))]
+    for fake in fakes:
+        for part in (run / "rows" / "random" / "seed-0" / fake.name).rglob("*.parquet"):
+            later = [replace(row, seed=1, enrol_seconds=3.0) for row in read_part(part)]
+            write_part(Path(str(part).replace("seed-0", "seed-1")), later, {"method": fake.about({})})
+    seconds, _ = drawn("What personalising costs", [run])
+    # The sharers' 100 s are borne by ten users, whom two seeds enrol.
+    assert bars(seconds) == {"": {"OPPU": 2.0, "Per-Pcs": 12.0}}
+    costs = Costs()
+    for row in (row for rows in first for row in rows if row.method == "oppu"):
+        costs.add(row)
+        costs.add(replace(row, seed=1, enrol_seconds=3.0))
+    assert costs.enrol_seconds == 2.0
 
 
 def test_rows_that_do_not_say_how_long_an_adapter_took_are_read(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def sharers(run: Run, method: str) -> tuple[float, int]:
         measured = (timing.get("methods") or {}).get(method) or {}
         known = [one.get("prepare_seconds") for one in measured.values()]
         seconds = known[0] if known and isinstance(settings, Mapping) and "sharers" in settings else None
-    users = {user for (name, _, _), spent in run.marks.spent.items() if name == method for user in spent.seconds}
+    users = {user for (name, _, _), spent in run.marks.spent.items() if name == method for user, _ in spent.seconds}
     return float(seconds or 0.0), len(users)
 
 
