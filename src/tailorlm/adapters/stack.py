@@ -1,7 +1,7 @@
 """Two adapters at once: one next to the base (a task LoRA that all share, frozen) and one over it (a user's own).
 
-The upper one sees the lower one's layers as if they were the base's. Knows nothing of models, nor of which two kinds
-it holds; only LoRA over LoRA at the same sites has a simpler form, one LoRA of both ranks. Source: reference section 3
+The upper one sees the lower one's layers as if they were the base's. A user may be without an upper one, and then has
+the lower one alone. Knows nothing of models, nor of which two kinds it holds; only LoRA over LoRA at the same sites has a simpler form, one LoRA of both ranks. Source: reference section 3
 (OPPU trains a user's PEFT on a base that a task LoRA has been merged into).
 """
 
@@ -19,6 +19,8 @@ from tailorlm.adapters.sites import Site, sort_sites
 from tailorlm.adapters.space import AdapterSpace, Change, Plain, Virtual
 
 UNDER, OVER = "under/", "over/"
+PRESENT = "present"
+"""1 for a user with an upper adapter, 0 for one whose numbers in it mean nothing: (U,)."""
 T = TypeVar("T")
 
 
@@ -57,17 +59,18 @@ class Stack:
         return frozenset()
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Those of both, `under/` and `over/` before the names."""
-        return _named(self.under.shapes(), self.over.shapes())
+        """Those of both, `under/` and `over/` before the names, and whether the upper one is there."""
+        return {**_named(self.under.shapes(), self.over.shapes()), PRESENT: ()}
 
     def start(self, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """Both fresh."""
-        return _named(self.under.start(generator), self.over.start(generator))
+        return {**_named(self.under.start(generator), self.over.start(generator)), PRESENT: torch.ones(())}
 
     def scaled(self, tensors: Mapping[str, Tensor], strength: float) -> dict[str, Tensor]:
         """Both of that strength: at 0 it is the base model without the lower one, too."""
         under, over = self.parts(tensors)
-        return _named(self.under.scaled(under, strength), self.over.scaled(over, strength))
+        scaled = _named(self.under.scaled(under, strength), self.over.scaled(over, strength))
+        return {**scaled, PRESENT: tensors[PRESENT]}
 
     def parts(self, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The tensors of the lower and of the upper one, by their own names."""
@@ -88,14 +91,14 @@ class Stack:
         """Where both change a layer, the upper one changes what the lower one made of it."""
         under, over = self.parts(tensors)
         below = self.under.bind(under, index, _of(self.under, inputs), dtype, dropout)
-        above = self.over.bind(over, index, _of(self.over, inputs), dtype, dropout)
+        above = self.over.bind(over, _upper(tensors, index), _of(self.over, inputs), dtype, dropout)
         both = {path: _Both(below[path], above[path]) for path in below.keys() & above.keys()}
         return {**below, **above, **both}
 
     def virtual(self, tensors: Mapping[str, Tensor], index: Tensor, dtype: torch.dtype) -> Virtual | None:
         """Those of the one that has any."""
         under, over = self.parts(tensors)
-        return self.under.virtual(under, index, dtype) or self.over.virtual(over, index, dtype)
+        return self.under.virtual(under, index, dtype) or self.over.virtual(over, _upper(tensors, index), dtype)
 
     def file_config(self) -> dict[str, Any]:
         """ValueError: PEFT has no such form."""
@@ -140,7 +143,17 @@ def stacked(under: Adapters, over: Adapters) -> Adapters:
     if {len(under), len(over)} - {1, users}:
         raise ValueError(f"{len(under)} and {len(over)} adapters cannot be paired")
     tensors = _named(under.tensors, over.tensors)
-    return Adapters(space, {name: t.expand(users, *t.shape[1:]) for name, t in tensors.items()})
+    there = torch.ones(users, device=next(iter(over.tensors.values())).device)
+    return Adapters(space, {**{name: t.expand(users, *t.shape[1:]) for name, t in tensors.items()}, PRESENT: there})
+
+
+def without_upper(both: Adapters, users: Sequence[int]) -> Adapters:
+    """The users at these places with the lower adapter alone. ValueError for adapters that are no `Stack`."""
+    if not isinstance(both.space, Stack):
+        raise ValueError(f"{both.space.kind} is one adapter: there is no upper one to leave out")
+    there = both.tensors[PRESENT].clone()
+    there[list(users)] = 0.0
+    return Adapters(both.space, {**both.tensors, PRESENT: there})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,6 +168,13 @@ class _Both:
 def _named(under: Mapping[str, T], over: Mapping[str, T]) -> dict[str, T]:
     lower = {UNDER + name: value for name, value in under.items()}
     return lower | {OVER + name: value for name, value in over.items()}
+
+
+def _upper(tensors: Mapping[str, Tensor], index: Tensor) -> Tensor:
+    """The rows' (N,) upper adapters: -1, too, for users without one."""
+    there = tensors[PRESENT]
+    index = index.to(there.device)
+    return index.masked_fill(there[index.clamp_min(0)] == 0, -1)
 
 
 def _of(space: AdapterSpace, inputs: Sequence[Sequence[Site]]) -> list[list[Site]]:

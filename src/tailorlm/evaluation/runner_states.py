@@ -25,7 +25,7 @@ from tailorlm.data.records import User
 from tailorlm.evaluation.measure import Taken
 from tailorlm.evaluation.plan import Chunk, Method, Plan
 from tailorlm.evaluation.rows import make_private
-from tailorlm.methods.exports import export
+from tailorlm.methods.exports import export, left_out
 from tailorlm.methods.source import Roster
 
 UNFINISHED, KEPT, SECONDS = "enrolling", "kept", "seconds.json"
@@ -94,7 +94,7 @@ class KeptStates:
             roster.tuned.save(state)
         try:
             made = len(export(roster, adapters, self.backbone, {"method": self.method.adapter}))
-            found: dict[str, Any] = {"adapters": made, "not_exported": None}
+            found: dict[str, Any] = {"adapters": made, "not_exported": left_out(roster)}
         except ValueError as error:  # of kinds and rosters: no user's text is in it
             found = {"adapters": 0, "not_exported": str(error)}
         return {"owners": len(roster.place), "state": state.name if roster.tuned is not None else None, **found}

@@ -17,20 +17,32 @@ from tailorlm.training.checkpoints import make_private
 def export(roster: Roster, directory: Path, backbone: Backbone, made_by: Mapping[str, str]) -> list[Path]:
     """A folder for each owner below `directory`, private: the user's, of an adapter a task one inside for each task.
 
-    ValueError with the reason where no adapter is a user's own, or the kind has no portable form: none is written.
+    Owners whom the base answers have none: `left_out` says of how many. ValueError with the reason where no adapter is
+    a user's own, or the kind has no portable form: none is written.
     """
     if roster.profiles or roster.histories:
         raise ValueError("an adapter is made for each query: there is none of a user's to export")
     if roster.shared:
         raise ValueError("no adapter here is a user's own: export those that are lent or shared by themselves")
-    if roster.adapters is None or min(roster.place.values(), default=-1) < 0:
+    own = {owner: place for owner, place in roster.place.items() if place >= 0}
+    if roster.adapters is None or not own:
         raise ValueError("the base model answers: there is no adapter to export")
-    folders = []
-    for user, task in roster.place:
-        own = directory_for(directory, user)
-        for one in (directory, own) if task is not None else (directory,):
-            make_private(one)
-        folders.append(own if task is None else directory_for(own, task))
-    kept = roster.adapters[torch.tensor(list(roster.place.values()))]
-    save_peft(kept, folders, backbone.id, backbone.revision, made_by)
+    folders = [_private(directory, *owner) for owner in own]
+    save_peft(roster.adapters[torch.tensor(list(own.values()))], folders, backbone.id, backbone.revision, made_by)
     return folders
+
+
+def left_out(roster: Roster) -> str | None:
+    """Why `export` writes fewer folders than there are owners; None where it does not."""
+    plain = sum(place < 0 for place in roster.place.values())
+    if not plain:
+        return None
+    return f"{plain} of {len(roster.place)} have no adapter of their own (nothing to train on): the base model answers"
+
+
+def _private(directory: Path, user: str, task: str | None) -> Path:
+    """Where an owner's adapter goes; the folders above it are only the owner's to read."""
+    own = directory_for(directory, user)
+    for one in (directory, own) if task is not None else (directory,):
+        make_private(one)
+    return own if task is None else directory_for(own, task)

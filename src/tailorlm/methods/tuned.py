@@ -22,7 +22,8 @@ Place = tuple[str, str | None]
 @dataclass(frozen=True, eq=False)
 class Tuned:
     """U owners: `params` and `fixed` are (U, ...) by name, `seen[u]` the keys of all items that owner u had,
-    trained on or not, `owners[u]` who that is. `about`: what the parameters were made for (made_for.py).
+    trained on or not, `owners[u]` who that is. `about`: what the parameters were made for (made_for.py). `untrained`:
+    owners without a row to train on so far, whose parameters are as they began.
 
     ValueError where the numbers of owners differ, or one comes twice.
     """
@@ -32,6 +33,7 @@ class Tuned:
     seen: tuple[frozenset[str], ...]
     owners: tuple[Place, ...]
     about: Mapping[str, str]
+    untrained: frozenset[Place] = frozenset()
 
     def __post_init__(self) -> None:
         sizes = {name: len(tensor) for name, tensor in (*self.params.items(), *self.fixed.items())}
@@ -49,7 +51,7 @@ class Tuned:
         which = torch.tensor(list(places), dtype=torch.long)
         params, fixed = ({n: t[which.to(t.device)] for n, t in part.items()} for part in (self.params, self.fixed))
         seen, owners = tuple(self.seen[place] for place in places), tuple(self.owners[place] for place in places)
-        return Tuned(params, fixed, seen, owners, self.about)
+        return Tuned(params, fixed, seen, owners, self.about, self.untrained.intersection(owners))
 
     def to(self, device: torch.device | str) -> "Tuned":
         """The same on another device."""
@@ -57,9 +59,9 @@ class Tuned:
         return replace(self, params=params, fixed=fixed)
 
     def put(self, places: Sequence[int], params: Mapping[str, Tensor]) -> "Tuned":
-        """The owners at `places` with new parameters; all others keep every bit."""
+        """The owners at `places` with new, trained parameters; all others keep every bit."""
         now = {name: put_rows(tensor, places, params[name]) for name, tensor in self.params.items()}
-        return replace(self, params=now)
+        return replace(self, params=now, untrained=self.untrained.difference(self.owners[place] for place in places))
 
     def noted(self, places: Sequence[int], seen: Sequence[frozenset[str]]) -> "Tuned":
         """The owners at `places` have seen these items besides."""
@@ -75,14 +77,17 @@ class Tuned:
             for some in ([part.params for part in parts], [part.fixed for part in parts])
         )
         seen = tuple(one for part in parts for one in part.seen)
-        return Tuned(params, fixed, seen, tuple(one for part in parts for one in part.owners), parts[0].about)
+        owners = tuple(one for part in parts for one in part.owners)
+        untrained = frozenset[Place]().union(*(part.untrained for part in parts))
+        return Tuned(params, fixed, seen, owners, parts[0].about, untrained)
 
     def save(self, path: Path) -> None:
         """Write it whole or not at all, in a folder that only its owner reads: it is personal data."""
         checkpoints.make_private(path.parent)
         seen = [sorted(keys) for keys in self.seen]
         tensors = {"params": _own(self.params), "fixed": _own(self.fixed)}
-        checkpoints.write(path, {**tensors, "seen": seen, "owners": list(self.owners), "about": dict(self.about)})
+        whose = {"owners": list(self.owners), "untrained": [one for one in self.owners if one in self.untrained]}
+        checkpoints.write(path, {**tensors, **whose, "seen": seen, "about": dict(self.about)})
 
     @staticmethod
     def load(path: Path, device: str | torch.device = "cpu") -> "Tuned":
@@ -90,8 +95,10 @@ class Tuned:
         found = checkpoints.read(path, device)
         if "owners" not in found:
             raise ValueError(f"{path} does not say whose parameters it holds, nor for what: enrol the users anew")
-        seen = tuple(map(frozenset, found["seen"]))
-        return Tuned(found["params"], found["fixed"], seen, tuple(map(tuple, found["owners"])), found["about"])
+        seen, owners = tuple(map(frozenset, found["seen"])), tuple(map(tuple, found["owners"]))
+        # A file that does not name the untrained is older than the names, and all of it counts as trained.
+        untrained = frozenset(map(tuple, found.get("untrained", ())))
+        return Tuned(found["params"], found["fixed"], seen, owners, found["about"], untrained)
 
 
 def put_rows(tensor: Tensor, places: Sequence[int], rows: Tensor) -> Tensor:

@@ -22,8 +22,9 @@ from tailorlm.methods.own_plan import Pace, own_plan
 from tailorlm.methods.owners import Owner
 from tailorlm.methods.side_by_side import digest
 from tailorlm.methods.source import Bench, Roster
+from tailorlm.methods.start_alone import placed
 from tailorlm.methods.task_names import task_names
-from tailorlm.methods.tuned import Tuned, put_rows
+from tailorlm.methods.tuned import Place, Tuned, put_rows
 from tailorlm.training.many import ManySettings, Observe, RowLosses, Slice, train_many
 from tailorlm.training.many_files import Saving
 
@@ -58,7 +59,7 @@ class Tuning:
     def enrol(self, people: Sequence[Owner], directory: Path | None = None, observe: Observe | None = None) -> Roster:
         """Train all of `people`. With a `directory` a run that was stopped goes on where it was, exactly.
 
-        An owner without items keeps what it begins at. Raises what `train_many` and the items' tasks raise.
+        An owner without rows is at the start alone, also of a kind whose beginning is random (`placed`). Raises what `train_many` and the items' tasks raise.
         """
         if not people:
             raise ValueError("there is nobody to train an adapter for")
@@ -77,7 +78,7 @@ class Tuning:
         tuned = tuned[_places(tuned, people)].to(self.bench.backbone.device)
         with torch.no_grad():
             adapters = self.effective(tuned.params, tuned.fixed).detach()
-        return Roster(adapters, {owner.place: number for number, owner in enumerate(people)}, tuned=tuned)
+        return Roster(*placed(adapters, tuned), tuned=tuned)
 
     def more(self, roster: Roster, people: Sequence[Owner], observe: Observe | None = None) -> Roster:
         """Train those of `people` who have new items on those alone; everybody else keeps every bit.
@@ -89,9 +90,10 @@ class Tuning:
             raise ValueError("this roster holds nothing to go on from: enrol the users with this method first")
         made_for.check(tuned.about, self.about)
         self._check_tasks(people)
+        known = {place: number for number, place in enumerate(tuned.owners)}
         for at in range(0, len(people), self.at_once):
             some = people[at : at + self.at_once]
-            places = [_place(roster, owner) for owner in some]
+            places = [_place(known, owner) for owner in some]
             rows = own_rows(self._read, some, self.items, self.pace.seed, [tuned.seen[place] for place in places])
             tuned = tuned.noted(places, rows.seen)
             fresh = [number for number, own in enumerate(rows.numbers()) if own]
@@ -101,7 +103,8 @@ class Tuning:
                 now = self._trained(_only(some, fresh), _of(rows, fresh), old.params, old.fixed, None, observe)
                 tuned = tuned.put(kept, now.params)
                 adapters = self._replaced(adapters, kept, now)
-        return replace(roster, adapters=adapters, tuned=tuned)
+        adapters, place = placed(adapters, tuned)
+        return replace(roster, adapters=adapters, place=place, tuned=tuned)
 
     def _check_tasks(self, people: Sequence[Owner]) -> None:
         """Settings of a task that nobody knows would change nothing, and nothing would show it."""
@@ -134,7 +137,9 @@ class Tuning:
             found = train_many(loss, params, plan, self.train, tokens=lengths, observe=observe, saving=saving)
         finally:
             injector.clear()
-        return Tuned(found.params, fixed, rows.seen, tuple(owner.place for owner in people), self.about)
+        places = tuple(owner.place for owner in people)
+        untrained = frozenset(place for place, own in zip(places, rows.numbers(), strict=True) if not own)
+        return Tuned(found.params, fixed, rows.seen, places, self.about, untrained)
 
     def _replaced(self, adapters: Adapters, places: Sequence[int], now: Tuned) -> Adapters:
         with torch.no_grad():
@@ -182,10 +187,10 @@ def _places(tuned: Tuned, people: Sequence[Owner]) -> list[int]:
     return [kept[owner.place] for owner in people]
 
 
-def _place(roster: Roster, owner: Owner) -> int:
-    if owner.place not in roster.place:
+def _place(known: Mapping[Place, int], owner: Owner) -> int:
+    if owner.place not in known:
         raise ValueError(f"{owner.id!r} is not in the roster: enrol the user first")
-    return roster.place[owner.place]
+    return known[owner.place]
 
 
 def _only(people: Sequence[Owner], numbers: Sequence[int]) -> list[Owner]:
