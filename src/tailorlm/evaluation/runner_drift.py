@@ -103,10 +103,15 @@ def found(run: Path, plan: Plan, bare: Mapping[str, bool], asked: Asked) -> dict
 
 
 def unmeasured(run: Path, plan: Plan) -> list[str]:
-    """What could not be measured, and why."""
-    files = {way.methods[0].name: file(run, way.methods[0].name, way.seed) for way in plan.ways}
-    said = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in files.items() if path.exists()}
-    return [f"drift of {name} was not measured: {one['failure']}" for name, one in said.items() if "failure" in one]
+    """What could not be measured, and why; of which seed, where there are several."""
+    several = len({way.seed for way in plan.ways}) > 1
+    files = {(way.methods[0].name, way.seed): file(run, way.methods[0].name, way.seed) for way in plan.ways}
+    said = {key: json.loads(path.read_text(encoding="utf-8")) for key, path in files.items() if path.exists()}
+    return [
+        f"drift of {name}{f' with seed {seed}' if several else ''} was not measured: {one['failure']}"
+        for (name, seed), one in said.items()
+        if "failure" in one
+    ]
 
 
 def file(run: Path, method: str, seed: int) -> Path:

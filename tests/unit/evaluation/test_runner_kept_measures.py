@@ -1,0 +1,55 @@
+"""What is kept of drift beside the rows is read for exactly the rows and seeds of the plan."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tailorlm.assembly.runs import write_json
+from tailorlm.assembly.store import stored
+from tailorlm.data.records import Example, User
+from tailorlm.evaluation import runner_drift
+from tailorlm.evaluation.plan import Method, Plan
+from tailorlm.evaluation.runner_drift import Asked
+
+ASKED = Asked(2, ())
+
+
+@dataclass
+class Shared:
+    """Rows of one source and seed."""
+
+    methods: list[Method]
+    seed: int = 0
+    users: int = 0
+
+    def rows(self, chunk: Any, cells: Any) -> Any:
+        raise NotImplementedError
+
+
+def shared(*names: str, seed: int = 0) -> Shared:
+    return Shared([Method(name, "prisp", "none", {}) for name in names], seed)
+
+
+def plan(folder: Path, *ways: Shared, splits: tuple[str, ...] = ("dev",), users: int = 3) -> Plan:
+    people = stored(
+        (User(f"u{n}", ()), [Example(f"q{n}", f"u{n}", "headline", "Write", "drama")]) for n in range(users)
+    )
+    return Plan(folder / "rows", dict.fromkeys(splits, people), ways, 2)
+
+
+def measured(run: Path, name: str, seed: int, **found: Any) -> None:
+    path = runner_drift.file(run, name, seed)
+    path.parent.mkdir(exist_ok=True)
+    write_json(path, {**ASKED.about(), **found})
+
+
+def test_an_earlier_seed_whose_drift_failed_is_said(tmp_path: Path) -> None:
+    measured(tmp_path, "tuned", 0, failure="no user could be enrolled")
+    measured(tmp_path, "tuned", 1, drift=0.5, measured_users=2)
+    both = plan(tmp_path, shared("tuned"), shared("tuned", seed=1))
+    assert runner_drift.unmeasured(tmp_path, both) == [
+        "drift of tuned with seed 0 was not measured: no user could be enrolled"
+    ]
+    alone = plan(tmp_path, shared("tuned"))
+    assert runner_drift.unmeasured(tmp_path, alone) == ["drift of tuned was not measured: no user could be enrolled"]
+    assert not runner_drift.unmeasured(tmp_path, plan(tmp_path, shared("tuned", seed=1)))
