@@ -106,6 +106,10 @@ class Plan:
         last = min(users or len(self.splits[split]), len(self.splits[split]))
         return [(split, number) for number in range(-(-last // self.users_at_once))]
 
+    def every_number(self, users: int) -> list[tuple[str, int]]:
+        """The chunks of all splits, each as (split, number)."""
+        return [chunk for split in self.splits for chunk in self.numbers(split, users)]
+
     def count(self, split: str, users: int) -> int:
         """How many queries those users have."""
         store = self.splits[split]

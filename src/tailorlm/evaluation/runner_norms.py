@@ -30,27 +30,35 @@ class Keeping:
         """Write the norms of a chunk's users, if there are any."""
         norms = [roster.gradients for roster in rosters if roster.gradients is not None]
         if norms:
-            folder = self.run / FOLDER / self.method.name
-            make_private(folder)
-            path = folder / f"{chunk.split}-seed-{self.seed}-{chunk.number:05d}.json"
+            path = file(self.run, self.method.name, chunk.split, self.seed, chunk.number)
+            make_private(path.parent)
             write_json(path, {"parts": [asdict(one) for one in norms]})
 
 
 def gradient_norms(run: Path, plan: Plan) -> dict[str, list[list[float]]]:
-    """By method: by step the norm of each layer, the mean over users, splits and seeds."""
-    names = dict.fromkeys(method.name for way in plan.ways for method in way.methods)
-    found = {name: mean([part for path in _files(run, name) for part in _read(path)]) for name in names}
+    """By method: by step the norm of each layer, the mean over the plan's users, splits and seeds.
+
+    What an earlier evaluation kept of other splits or seeds does not count.
+    """
+    files: dict[str, list[Path]] = {}
+    for way in plan.ways:
+        name = way.methods[0].name
+        for split, number in plan.every_number(way.users):
+            files.setdefault(name, []).append(file(run, name, split, way.seed, number))
+    found = {name: mean([part for path in paths if path.exists() for part in _read(path)])
+             for name, paths in files.items()}  # fmt: skip
     return {name: norms for name, norms in found.items() if norms}
+
+
+def file(run: Path, method: str, split: str, seed: int, number: int) -> Path:
+    """Where the norms of a chunk's users are."""
+    return run / FOLDER / method / f"{split}-seed-{seed}-{number:05d}.json"
 
 
 def clear(run: Path) -> None:
     """Delete what an earlier evaluation in this folder kept."""
     for path in (run / FOLDER).glob("*/*.json"):
         path.unlink()
-
-
-def _files(run: Path, method: str) -> list[Path]:
-    return sorted((run / FOLDER / method).glob("*.json"))
 
 
 def _read(path: Path) -> list[GradientNorms]:

@@ -111,7 +111,7 @@ def not_kept(run: Path, plan: Plan, names: Sequence[str]) -> list[str]:
     found = []
     for way in plan.ways:
         wanted = {method.name for method in way.methods} & set(names)
-        chunks = [chunk for split in plan.splits for chunk in plan.numbers(split, way.users)]
+        chunks = plan.every_number(way.users)
         for name in wanted:
             files = [run / KEPT / name / f"{split}-seed-{way.seed}-{number:05d}.json" for split, number in chunks]
             if not all(file.exists() for file in files):

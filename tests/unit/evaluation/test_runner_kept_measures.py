@@ -1,4 +1,4 @@
-"""What is kept of drift beside the rows is read for exactly the rows and seeds of the plan."""
+"""What is kept of drift and of gradients' norms beside the rows is read for exactly the rows and seeds of the plan."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from tailorlm.assembly.runs import write_json
 from tailorlm.assembly.store import stored
 from tailorlm.data.records import Example, User
-from tailorlm.evaluation import runner_drift
+from tailorlm.evaluation import runner_drift, runner_norms
 from tailorlm.evaluation.plan import Method, Plan
 from tailorlm.evaluation.runner_drift import Asked
 
@@ -53,3 +53,21 @@ def test_an_earlier_seed_whose_drift_failed_is_said(tmp_path: Path) -> None:
     alone = plan(tmp_path, shared("tuned"))
     assert runner_drift.unmeasured(tmp_path, alone) == ["drift of tuned was not measured: no user could be enrolled"]
     assert not runner_drift.unmeasured(tmp_path, plan(tmp_path, shared("tuned", seed=1)))
+
+
+def normed(run: Path, name: str, split: str, seed: int, number: int, norm: float) -> None:
+    path = runner_norms.file(run, name, split, seed, number)
+    path.parent.mkdir(exist_ok=True, parents=True)
+    write_json(path, {"parts": [{"sums": [[norm]], "users": [1]}]})
+
+
+def test_norms_are_those_of_the_plan_s_seeds_splits_and_chunks(tmp_path: Path) -> None:
+    both = plan(tmp_path, shared("tuned"), shared("tuned", seed=1), splits=("dev", "ood"))
+    for place, (split, seed, number) in enumerate((s, e, n) for e in (0, 1) for s in ("dev", "ood") for n in (0, 1)):
+        normed(tmp_path, "tuned", split, seed, number, float(place))
+    assert runner_norms.gradient_norms(tmp_path, both) == {"tuned": [[3.5]]}
+    one = plan(tmp_path, shared("tuned"))
+    assert runner_norms.gradient_norms(tmp_path, one) == {"tuned": [[0.5]]}
+    fewer = plan(tmp_path, shared("tuned", seed=1), splits=("ood",), users=2)
+    assert runner_norms.gradient_norms(tmp_path, fewer) == {"tuned": [[6.0]]}
+    assert runner_norms.gradient_norms(tmp_path, plan(tmp_path, shared("other"))) == {}
