@@ -7,6 +7,7 @@ into B. Knows nothing of models. Source: LoRA (Hu et al. 2021); P2P section 2; d
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from typing import Any
 
 import torch
@@ -32,12 +33,16 @@ _ONLY: Mapping[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """`targets` are names of linear layers; delta W = scaling * B A."""
+    """`targets` are names of linear layers; delta W = scaling * B A. ValueError: a rank below 1, no alpha above 0."""
 
     targets: tuple[str, ...] = ("q_proj", "v_proj")
     rank: int = 8
     alpha: float = 16.0
     rslora: bool = True
+
+    def __post_init__(self) -> None:
+        if self.rank < 1 or not 0 < self.alpha < inf:
+            raise ValueError(f"rank is {self.rank} (valid: at least 1), alpha {self.alpha} (valid: above 0)")
 
     @property
     def scaling(self) -> float:

@@ -13,16 +13,25 @@ from tailorlm.methods.source import Bench
 from tailorlm.training.examples import TrainingSet, training_set
 from tailorlm.training.passes import Passes
 from tailorlm.training.samplers import BatchSampler, Collated
+from tailorlm.training.settings import require
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchSettings:
-    """A batch holds `users` users of `tasks` tasks (None: one draw a user) with up to `rows` items each."""
+    """A batch holds `users` users of `tasks` tasks (None: one draw a user) with up to `rows` items each.
+
+    ValueError for less than one of any.
+    """
 
     users: int = 32
     rows: int = 1
     tasks: int | None = 4
     buckets: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("users", "rows", "buckets"):
+            require(self, name, getattr(self, name) >= 1, "at least 1", "batch")
+        require(self, "tasks", self.tasks is None or self.tasks >= 1, "at least 1, or left out", "batch")
 
 
 def all_items(bench: Bench, users: Sequence[User], seed: int = 0) -> TrainingSet:
@@ -45,7 +54,7 @@ def batches(
         [len(row.ids) for row in rows.rows],
         users_per_batch=settings.users,
         rows_per_user=settings.rows,
-        tasks_per_batch=settings.tasks and min(settings.tasks, len(set(rows.task))),
+        tasks_per_batch=None if settings.tasks is None else min(settings.tasks, len(set(rows.task))),
         buckets=settings.buckets,
         seed=seed,
     )

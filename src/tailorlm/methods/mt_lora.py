@@ -49,9 +49,13 @@ class Settings:
     epochs: int = 0
 
     def __post_init__(self) -> None:
-        """ValueError for fewer than no epochs."""
+        """ValueError for fewer than no epochs, and for an L2, which is that of generated weights: there are none."""
         if self.epochs < 0:
             raise ValueError(f"epochs is {self.epochs}; valid is at least 0 (0: train.steps)")
+        if self.loss.l2 not in (0.0, LossSettings().l2):
+            raise ValueError(
+                f"loss.l2 is {self.loss.l2}, and mt_lora has no such term: leave it out (train.weight_decay is there)"
+            )
 
 
 def form(settings: Settings, start: Form | None) -> Form:

@@ -5,6 +5,7 @@ Knows nothing of how rows and profiles were made. Source: P2P section 3.2 (end-t
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import torch
@@ -19,16 +20,26 @@ from tailorlm.backbone.model import Backbone
 from tailorlm.backbone.rows import RowBatch
 from tailorlm.hypernet.kinds import Network
 from tailorlm.profiles.table import VectorTable
+from tailorlm.training.settings import require
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossSettings:
-    """Regularisers of P2P: each 0 switches it off. `dropout` acts on the LoRA inputs."""
+    """Regularisers of P2P: each 0 switches it off. `dropout` acts on the LoRA inputs.
+
+    ValueError for what is no share, or below 0: a dropout of 1 would train nothing, a negative L2 reward size.
+    """
 
     smoothing: float = 0.1
     neftune: float = 5.0
     l2: float = 1e-3
     dropout: float = 0.05
+
+    def __post_init__(self) -> None:
+        for name in ("smoothing", "dropout"):
+            require(self, name, 0 <= getattr(self, name) < 1, "a share in [0, 1)", "loss")
+        for name in ("neftune", "l2"):
+            require(self, name, 0 <= getattr(self, name) < inf, "at least 0", "loss")
 
 
 class HypernetObjective:

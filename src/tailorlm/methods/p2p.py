@@ -29,7 +29,7 @@ from tailorlm.methods.p2p_inputs import Inputs, Told, check, item_facets
 from tailorlm.methods.p2p_network import MODES, fresh, settings_of
 from tailorlm.methods.p2p_network import NetSettings as NetSettings
 from tailorlm.methods.p2p_rows import CutSettings as CutSettings
-from tailorlm.methods.p2p_rows import ToldRows, cuts_of, told_rows
+from tailorlm.methods.p2p_rows import ToldRows, after_cuts
 from tailorlm.methods.peft import PeftSettings
 from tailorlm.methods.source import Bench, Needs, Roster, Start
 from tailorlm.profiles.encode import Encoder
@@ -123,10 +123,10 @@ class Source:
         self.hypernet = network.eval()
 
     def examples(self, users: Sequence[User]) -> ToldRows:
-        """The rows after the users' cuts, with what the network is told before them."""
+        """The rows after the users' cuts, with what the network is told before them. ValueError where there is none."""
         cuts, seed = self.settings.cuts, self.settings.train.seed
         room = self.bench.beside(self.space.virtual_tokens).max_tokens
-        return told_rows(self.bench, self.inputs, users, cuts_of(users, cuts, seed), cuts.scope, room, seed)
+        return after_cuts(self.bench, self.inputs, users, cuts, room, seed)
 
     def evaluation(self, network: Network, held: Sequence[User]) -> Evaluate:
         """The loss of the `held` users' items under the adapters of their profiles, as `network` is then.

@@ -10,6 +10,7 @@ import torch
 
 from tailorlm.adapters.space import AdapterSpace
 from tailorlm.hypernet.kinds import Network, make
+from tailorlm.methods.net_sizes import check_sizes
 from tailorlm.profiles.table import Mode, VectorTable
 
 MODES: dict[str, Mode] = {"single": "joined", "facets": "facets", "attention": "set"}
@@ -37,9 +38,10 @@ class NetSettings:
     queries: int = 32
 
     def __post_init__(self) -> None:
-        """ValueError for an additive network of one vector."""
+        """ValueError for an additive network of one vector, and for sizes that no network can have."""
         if self.head == "additive" and self.pool == "single":
             raise ValueError('net.pool is "single"; head "additive" reads statements: expected "facets" or "attention"')
+        check_sizes(self, "queries")
 
 
 def settings_of(net: NetSettings, table: VectorTable, scaling: float, by_place: bool) -> dict[str, Any]:

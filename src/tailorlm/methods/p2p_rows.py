@@ -15,6 +15,7 @@ from tailorlm.methods.p2p_inputs import Inputs
 from tailorlm.methods.source import Bench
 from tailorlm.profiles.profile import Profile
 from tailorlm.training.examples import TrainingSet, training_set
+from tailorlm.training.settings import require
 
 Scope = Literal["all", "task"]
 
@@ -24,11 +25,16 @@ class CutSettings:
     """Profiles a training user gives: `count` random cuts that show at least `minimum` items (0: also none).
 
     `scope`: one profile of "all" tasks, or one of each "task" (the paper's), which makes an adapter a user and task.
+    ValueError for no cut, or fewer than no items.
     """
 
     count: int = 3
     minimum: int = 0
     scope: Scope = "all"
+
+    def __post_init__(self) -> None:
+        require(self, "count", self.count >= 1, "at least 1", "cuts")
+        require(self, "minimum", self.minimum >= 0, "at least 0", "cuts")
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,19 @@ def cuts_of(users: Iterable[User], settings: CutSettings, seed: int) -> list[Cut
         for user in users
         for cut in sample_cuts(user, settings.count, settings.minimum, random.Random(f"{seed}/{user.id}"))
     ]
+
+
+def after_cuts(
+    bench: Bench, inputs: Inputs, users: Sequence[User], settings: CutSettings, max_tokens: int, seed: int
+) -> ToldRows:
+    """The rows after the cuts that the settings draw, with what is told before them. ValueError where there is none."""
+    told = told_rows(bench, inputs, users, cuts_of(users, settings, seed), settings.scope, max_tokens, seed)
+    if not told.rows.rows:
+        raise ValueError(
+            f"no item of {len(users)} users makes a row to train on; cuts.minimum is {settings.minimum}: only items "
+            "with so many before them can"
+        )
+    return told
 
 
 def told_rows(

@@ -26,6 +26,7 @@ from tailorlm.profiles.table import VectorTable
 from tailorlm.training import checkpoints
 from tailorlm.training.many import ManySettings, RowLosses, Slice, train_many
 from tailorlm.training.plan import plan_epochs
+from tailorlm.training.settings import require
 
 TARGETS = "targets.pt"
 FLOOR = 0.1
@@ -37,11 +38,18 @@ Distance = Callable[[Adapters, Adapters], Tensor]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetSettings:
-    """How the adapter of each task is trained, all side by side: `epochs` over its examples, `batch` a step."""
+    """How the adapter of each task is trained, all side by side: `epochs` over its examples, `batch` a step.
+
+    ValueError for less than one pass or example.
+    """
 
     epochs: int = 5
     batch: int = 16
     train: ManySettings = field(default_factory=lambda: ManySettings(learning_rate=5e-3, warmup=0.1))
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch"):
+            require(self, name, getattr(self, name) >= 1, "at least 1", "targets")
 
 
 def trained_adapters(

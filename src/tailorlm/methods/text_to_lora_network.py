@@ -18,6 +18,7 @@ from tailorlm.hypernet.checkpoint import check, from_pretrained, save_pretrained
 from tailorlm.hypernet.config import BadCheckpoint, Meta
 from tailorlm.hypernet.kinds import Network
 from tailorlm.methods.described import TEMPLATE
+from tailorlm.methods.net_sizes import check_sizes
 from tailorlm.methods.source import Bench
 from tailorlm.profiles.table import VectorTable
 
@@ -28,7 +29,8 @@ CHECKPOINT, PRINT = "checkpoint", "base_fingerprint"
 class NetSettings:
     """The network's shape. `pool` single is the paper's; facets reads the same one vector in whitened coordinates.
 
-    `head` additive has no trunk: B is linear in the whitened vector. ValueError for it with another pool.
+    `head` additive has no trunk: B is linear in the whitened vector. ValueError for it with another pool, and for
+    sizes that no network can have.
     """
 
     pool: Literal["single", "facets"] = "single"
@@ -42,6 +44,7 @@ class NetSettings:
     def __post_init__(self) -> None:
         if self.head == "additive" and self.pool != "facets":
             raise ValueError(f'net.pool is {self.pool!r}; head "additive" reads whitened vectors: expected "facets"')
+        check_sizes(self)
 
 
 def network_settings(net: NetSettings, table: VectorTable, scaling: float, begin: Adapters | None) -> dict[str, Any]:

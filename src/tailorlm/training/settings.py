@@ -116,7 +116,7 @@ def _finite(value: float) -> bool:
     return math.isfinite(value)
 
 
-def require(settings: object, name: str, valid: bool, expected: str) -> None:
-    """ValueError, of the field `name` of settings of training, where it is not `valid`."""
+def require(settings: object, name: str, valid: bool, expected: str, table: str = "train") -> None:
+    """ValueError, of the field `name` of settings that a recipe calls `table`, where it is not `valid`."""
     if not valid:
-        raise ValueError(f"train.{name} is {getattr(settings, name)!r}; valid is {expected}")
+        raise ValueError(f"{table}.{name} is {getattr(settings, name)!r}; valid is {expected}")
