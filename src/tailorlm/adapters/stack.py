@@ -1,8 +1,9 @@
 """Two adapters at once: one next to the base (a task LoRA that all share, frozen) and one over it (a user's own).
 
 The upper one sees the lower one's layers as if they were the base's. A user may be without an upper one, and then has
-the lower one alone. Knows nothing of models, nor of which two kinds it holds; only LoRA over LoRA at the same sites has a simpler form, one LoRA of both ranks. Source: reference section 3
-(OPPU trains a user's PEFT on a base that a task LoRA has been merged into).
+the lower one alone. Knows nothing of models, nor of which two kinds it holds; only LoRA over LoRA at the same sites has
+a simpler form, one LoRA of both ranks. Source: reference section 3 (OPPU trains a user's PEFT on a base that a task
+LoRA has been merged into).
 """
 
 from collections.abc import Mapping, Sequence

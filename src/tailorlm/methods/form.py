@@ -6,6 +6,7 @@ methods, recipes or tensors. Source: design section 2 (adapter = "prisp", anchor
 """
 
 from dataclasses import dataclass
+from math import isclose
 from typing import Literal
 
 from tailorlm.methods.lora import LoraSettings
@@ -20,6 +21,7 @@ BOTH: frozenset[OfUser] = frozenset({"history", "profile"})
 class Form:
     """`kind` of adapter ("none": no adapters), of LoRA its `targets` and `rank`.
 
+    `scaling`: of LoRA what it is trained with; None where it is joined of several, each with its own.
     `each`: who has one of its own. `reads`: what of a user is read when the user is enrolled. `vectors`: whether its
     adapters are made of vectors, of which there is a mean (`enrol_mean`).
     """
@@ -30,6 +32,7 @@ class Form:
     each: Literal["everybody", "task", "user", "query"] = "user"
     reads: frozenset[OfUser] = NOTHING
     vectors: bool = False
+    scaling: float | None = None
 
     def __str__(self) -> str:
         if self.kind != "lora":
@@ -69,6 +72,19 @@ def same_start(start: Form, own: LoraSettings, name: str = "lora") -> None:
         )
 
 
+def same_scale(start: Form, own: LoraSettings, name: str = "lora") -> None:
+    """ValueError for a start that was trained with another scale than that of the settings: a rate would mean less, or
+    more. A start without a scale of its own fits any.
+    """
+    if start.scaling is None or isclose(start.scaling, own.scaling, rel_tol=1e-6):
+        return
+    said, valid = f"{name} = {{rank = {own.rank}, alpha = {own.alpha:g}, rslora = ", own.alpha / own.scaling
+    raise ValueError(
+        f"{said}{str(own.rslora).lower()}}} has the scale {own.scaling:g}, and the start was trained with "
+        f"{start.scaling:g}: expected alpha = {start.scaling * valid:g} with this rslora, or such a start"
+    )
+
+
 def at_start(start: Form | None, own: LoraSettings) -> None:
     """ValueError for a start that is not one LoRA for everybody of the same form; None is none."""
     if start is not None:
@@ -83,7 +99,7 @@ def over_start(start: Form | None, own: LoraSettings, name: str) -> Form:
     """
     targets, rank = lora(own)
     if start is None:
-        return Form(kind="lora", targets=targets, rank=rank)
+        return Form(kind="lora", targets=targets, rank=rank, scaling=own.scaling)
     one_start(start)
     if start.kind != "lora" or start.targets != targets:
         raise ValueError(

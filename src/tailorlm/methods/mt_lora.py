@@ -62,7 +62,7 @@ def form(settings: Settings, start: Form | None) -> Form:
     """One LoRA. ValueError with a start."""
     no_start(start)
     targets, rank = lora(settings.lora)
-    return Form(kind="lora", targets=targets, rank=rank, each="everybody")
+    return Form(kind="lora", targets=targets, rank=rank, each="everybody", scaling=settings.lora.scaling)
 
 
 class Source:

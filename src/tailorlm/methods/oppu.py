@@ -108,7 +108,8 @@ def form(settings: Settings, start: Form | None) -> Form:
     targets, rank = lora(settings.lora) if settings.kind == "lora" else (frozenset[str](), 0)
     reads = settings.items.reads | (NOTHING if start is None else start.reads)
     if start is None:
-        return Form(kind=settings.kind, targets=targets, rank=rank, reads=reads)
+        scaling = settings.lora.scaling if settings.kind == "lora" else None
+        return Form(kind=settings.kind, targets=targets, rank=rank, reads=reads, scaling=scaling)
     if (start.kind, start.targets) == (settings.kind, targets) == ("lora", targets):
         return Form(kind="lora", targets=targets, rank=start.rank + rank, reads=reads)
     if settings.dropout:

@@ -33,4 +33,7 @@ def form(settings: P2PSettings, start: Form | None) -> Form:
     targets, rank = lora(settings.lora) if settings.kind == "lora" else (frozenset[str](), 0)
     reads = BOTH if settings.source in ("profile", "profile+items") else HISTORY
     each: Literal["query", "user"] = "query" if settings.k else "user"
-    return Form(kind=settings.kind, targets=targets, rank=rank, each=each, reads=reads, vectors=True)
+    scaling = settings.lora.scaling if settings.kind == "lora" else None
+    return Form(
+        kind=settings.kind, targets=targets, rank=rank, each=each, reads=reads, vectors=True, scaling=scaling
+    )  # fmt: skip

@@ -19,7 +19,7 @@ from tailorlm.adapters.lora import LoraSpace
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, User
 from tailorlm.methods import bridge, made_for
-from tailorlm.methods.form import NOTHING, Form, lora, one_start, same_start
+from tailorlm.methods.form import NOTHING, Form, lora, one_start, same_scale, same_start
 from tailorlm.methods.further import TaskSettings, trained_further
 from tailorlm.methods.gradient_norms import Looking
 from tailorlm.methods.lora import LoraSettings
@@ -111,12 +111,14 @@ def form(settings: Settings, start: Form | None) -> Form:
         raise ValueError(f'begin is "{settings.begin}", its own anchor: leave start out, or set begin = "anchor"')
     if start is not None:
         same_start(start, settings.lora)
+        same_scale(start, settings.lora)
     if start is not None and settings.task.data != 0:
         one_start(start)
     targets, rank = lora(settings.lora)
     twice = settings.cut_out and settings.train_parts == "full"
     reads = settings.items.reads | (NOTHING if start is None else start.reads)
-    return Form(kind="lora", targets=targets, rank=rank * (2 if twice else 1), reads=reads)
+    scaling = None if twice else settings.lora.scaling
+    return Form(kind="lora", targets=targets, rank=rank * (2 if twice else 1), reads=reads, scaling=scaling)
 
 
 class Source:

@@ -90,7 +90,7 @@ def form(settings: Settings, start: Form | None) -> Form:
         raise ValueError(f"it takes the network of {settings.checkpoint}, which is trained already: leave start out")
     at_start(start, settings.lora)
     targets, rank = lora(settings.lora)
-    return Form(kind="lora", targets=targets, rank=rank, each="task")
+    return Form(kind="lora", targets=targets, rank=rank, each="task", scaling=settings.lora.scaling)
 
 
 class Source:

@@ -59,7 +59,8 @@ class Tuning:
     def enrol(self, people: Sequence[Owner], directory: Path | None = None, observe: Observe | None = None) -> Roster:
         """Train all of `people`. With a `directory` a run that was stopped goes on where it was, exactly.
 
-        An owner without rows is at the start alone, also of a kind whose beginning is random (`placed`). Raises what `train_many` and the items' tasks raise.
+        An owner without rows is at the start alone, also of a kind whose beginning is random (`placed`). Raises what
+        `train_many` and the items' tasks raise.
         """
         if not people:
             raise ValueError("there is nobody to train an adapter for")

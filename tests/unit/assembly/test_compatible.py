@@ -13,6 +13,11 @@ from tailorlm.plugins import find, names
 ALL = ["q_proj", "k_proj", "v_proj", "o_proj"]
 MT_ALL = {"name": "task", "adapter": "mt_lora", "settings": {"lora": {"targets": ALL}}}
 FRESH = {"begin": "fresh"}
+OTHERS = (
+    {"name": "alone", "adapter": "oppu", "start": "base"},
+    {"name": "prisp_fresh", "adapter": "prisp", "settings": FRESH},
+    {"name": "lent", "adapter": "one_sharer", "start": "base"},
+)
 
 
 def recipe(*rows: dict, **tables: dict) -> Recipe:
@@ -30,6 +35,13 @@ REFUSED = [
     (row("prisp", "none"), 'start = "none" has no adapters to begin at'),
     (row("prisp", "p2p", lora={"rank": 4}), "rank 4, and the start is LoRA of rank 8 on q_proj, v_proj: expected"),
     (row("prisp", "p2p", lora={"targets": ["q_proj"]}), r"targets \['q_proj'\] and rank 8, and the start is LoRA"),
+    (row("prisp", "p2p", lora={"alpha": 64.0}),
+     "alpha = 64, rslora = true} has the scale 22.6274, and the start was trained with 5.65685: expected alpha = 16 "),
+    (row("prisp", "text_to_lora", lora={"rslora": False}), "has the scale 2, and .* expected alpha = 45.2548 with"),
+    (row("prisp", "mt_lora", lora={"alpha": 4.0}), "alpha = 4, .* expected alpha = 16"),
+    (row("prisp", "alone", lora={"alpha": 4.0}), "alpha = 4, .* expected alpha = 16"),
+    (row("prisp", "prisp_fresh", lora={"alpha": 4.0}), "alpha = 4, .* expected alpha = 16"),
+    (row("prisp", "lent", lora={"targets": ALL, "alpha": 4.0}), "alpha = 4, .* expected alpha = 16"),
     (row("prisp", "p2p", begin="pissa"), 'begin is "pissa", its own anchor: leave start out'),
     (row("prisp", "p2p", task={"data": 50}), "one adapter for everybody, and its start has one for each user"),
     (row("prisp", "task"), "expected lora = {targets = "),
@@ -60,7 +72,7 @@ REFUSED = [
 @pytest.mark.parametrize(("asked", "said"), REFUSED)
 def test_what_cannot_be_is_refused_with_the_row_and_what_could(asked: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said) as refused:
-        check_rows(recipe(asked, MT_ALL))
+        check_rows(recipe(asked, MT_ALL, *OTHERS))
     assert "'x'" in str(refused.value) or "methods.oppu" in str(refused.value)
 
 
@@ -68,7 +80,10 @@ POSSIBLE = [
     row("prisp", **FRESH),
     row("prisp", begin="lora_ga"),
     row("prisp", "p2p"),
-    row("prisp", "p2p", lora={"targets": ["v_proj", "q_proj"], "alpha": 4.0}),
+    row("prisp", "quiet", lora={"targets": ["v_proj", "q_proj"], "alpha": 8**0.5 * 2}),
+    row("prisp", "p2p", lora={"rslora": False, "alpha": 8**0.5 * 16}),
+    row("prisp", "over", lora={"rank": 16, "alpha": 1.0}),  # two joined, each with its own scale
+    row("p2p", "mt_lora", lora={"alpha": 4.0}),  # what P2P begins at becomes a part of its own network
     row("prisp", "text_to_lora", task={"data": 50}),
     row("prisp", "mt_lora", task={"data": "all"}),
     row("prisp", "one_sharer", lora={"targets": ALL}),
@@ -93,7 +108,8 @@ POSSIBLE = [
 
 @pytest.mark.parametrize("asked", POSSIBLE)
 def test_what_can_be_is_not_refused(asked: dict) -> None:
-    check_rows(recipe(asked, MT_ALL))
+    quiet = {"name": "quiet", "adapter": "p2p", "start": "base", "settings": {"lora": {"alpha": 8**0.5 * 2}}}
+    check_rows(recipe(asked, MT_ALL, quiet, {"name": "over", "adapter": "oppu", "start": "mt_lora"}))
 
 
 def test_oppu_of_other_places_is_no_matter_of_mt_lora_s() -> None:
