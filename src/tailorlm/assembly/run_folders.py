@@ -21,13 +21,15 @@ RESOLVED = frozenset({"base", "seed", "start", "max_tokens", "data", "profile", 
 CURVES = frozenset({"curve.jsonl", "evaluations.jsonl"})
 BEFORE = re.compile(r"split\.json|users\.jsonl|vectors|(clusters|users)_\d+")
 """What stands in a folder that prepare.py wrote: users, their split, the cache of vectors, figure 3's splits."""
+LOCK = ".lock"
+"""Says that somebody is at work in the folder (alone.py); it is empty, and stays."""
 OWN_SPLIT = "split.sha256"
 """In the folder of seconds: which split the run made itself."""
 
 
 def check_ours(directory: Path) -> None:
     """ValueError, with the first thing in it, for a folder that is neither empty nor a run's."""
-    there = sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
+    there = sorted(path.name for path in directory.iterdir() if path.name != LOCK) if directory.is_dir() else []
     if there and not is_run(directory) and not is_prepared(directory, there):
         raise ValueError(f"{directory} is not empty and no run's folder (it has {there[0]!a}): choose another --out")
 

@@ -5,6 +5,7 @@ Source: issue 2 sections 3 and 4; issue 4 (runner).
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,15 +14,17 @@ from typing import Any
 from rich.console import Console
 
 from tailorlm.assembly import build, runs, splitting
+from tailorlm.assembly.alone import alone
 from tailorlm.assembly.compared import compared
 from tailorlm.assembly.population import Population, nearest, population
 from tailorlm.assembly.preflight import check_trackers
 from tailorlm.assembly.recipes import Recipe, read
 from tailorlm.assembly.remembered import Remembered
-from tailorlm.assembly.run_folders import starting
+from tailorlm.assembly.run_folders import check_ours, starting
 from tailorlm.assembly.sources import Sources
 from tailorlm.assembly.wanted import check_rows, needs, wanted
 from tailorlm.commands import judging
+from tailorlm.commands.evaluate_lines import about, differences, failures
 from tailorlm.commands.faults import line_of
 from tailorlm.commands.places import new_folder
 from tailorlm.commands.quiet import no_bars_of_loading
@@ -73,20 +76,29 @@ def run(
         settings = replace(settings, eval=replace(settings.eval, limit=limit))
     check_rows(settings)
     folder = new_folder(out_of(recipe, out))
-    runs.check_run(folder, settings)
-    if not (resume or overwrite):
-        runner.check_free(folder / ROWS)
+    check_ours(folder)
     no_bars_of_loading()
     check_trackers(settings)
-    with starting(folder):
-        work = prepared(settings, folder, resume)
-        checked(work, resume)
-        judge = opened(work, resume)
+    with ExitStack() as held:
+        with starting(folder):
+            held.enter_context(alone(folder, "another evaluation"))
+            runs.check_run(folder, settings)
+            if not (resume or overwrite):
+                runner.check_free(folder / ROWS)
+            work = prepared(settings, folder, resume)
+            checked(work, resume)
+            judge = opened(work, resume)
+        return made(work, judge)
+
+
+def made(work: Work, judge: Judging | None) -> Result:
+    """Answer, sum up and write all that tells of it; then what to say of it."""
+    recipe, folder = work.recipe, work.folder
     answer(work, judge)
     found = read_rows(work.plan)
     result = summed_up(work, found)
     if judge is not None:
-        result = judging.added(result, work.plan, judge, settings.eval.resamples, settings.seed)
+        result = judging.added(result, work.plan, judge, recipe.eval.resamples, recipe.seed)
     runs.write_json(folder / "results.json", result)
     write_answers(folder / "answers.jsonl", work.plan, partial(statements, work))
     runner.finish(work.plan)  # before the page, which is made of whole evaluations only
@@ -95,7 +107,7 @@ def run(
     marks = judge_lines(judged, result["users"]) if judged else []
     lines = [*table_lines(result), *marks, "", *differences(result), *failures(result),
              *runner_drift.unmeasured(folder, work.plan), *about(folder, result),
-             *runner_states.lines(folder, work.plan, settings.eval.keep)]  # fmt: skip
+             *runner_states.lines(folder, work.plan, recipe.eval.keep)]  # fmt: skip
     failed = result["failures"] or (judged and unasked(judged))
     return Result({"run": str(folder), **result}, lines, FAILED if failed else OK)
 
@@ -204,6 +216,7 @@ def summed_up(work: Work, found: Mapping[str, Mapping[str, Found]]) -> dict[str,
         **runner_drift.found(work.folder, work.plan, bare, runner_drift.Asked.of(recipe.eval.drift)),
         "gradient_norms": runner_norms.gradient_norms(work.folder, work.plan),
         "profiles_not_used_in_whole": len(work.sources.notes()),
+        "data_notes": dict(work.population.report.notes),
         "seeds": list(seeds(recipe)),
         "limit": recipe.eval.limit,
         "dtype": str(work.desk.bench.backbone.dtype).removeprefix("torch."),
@@ -219,32 +232,3 @@ def statements(work: Work, user: User, task: str | None) -> list[str]:
         return [] if made is None else [one.text for one in made.statements]
     work.desk.profile.meet([user])
     return [one.text for one in work.desk.profile(user.id, user.history, own).statements]
-
-
-def differences(result: Mapping[str, Any]) -> list[str]:
-    """The differences in points, with their intervals."""
-    splits = {split for by in result["differences"].values() for split in by}
-    return [
-        f"{pair}, {f'{split}, ' if len(splits) > 1 else ''}{task}: "
-        f"{100 * d['mean']:+.1f} ({100 * d['low']:+.1f} to {100 * d['high']:+.1f})"
-        for pair, by in result["differences"].items()
-        for split, tasks in by.items()
-        for task, d in tasks.items()
-        if task != "average" or len(tasks) > 2
-    ]
-
-
-def failures(result: Mapping[str, Any]) -> list[str]:
-    """Which methods failed where, and why."""
-    return [
-        f"FAILED {name}, {split}: {found['failed']:,} of {found['rows']:,} rows: {'; '.join(found['reasons'])}"
-        for name, by in result["failures"].items()
-        for split, found in by.items()
-    ]
-
-
-def about(folder: Path, result: Mapping[str, Any]) -> list[str]:
-    """Where it all is, and what to know about it."""
-    odd = result["profiles_not_used_in_whole"]
-    said = [f"{odd} users' profiles say things that a network was not trained on; left out"] if odd else []
-    return ["", *said, f"{folder}: results.json, rows/, answers.jsonl, report.html (commit {result['commit']})"]

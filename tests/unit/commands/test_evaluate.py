@@ -189,6 +189,40 @@ def test_a_wrong_recipe_changes_nothing_of_a_finished_evaluation(tiny_recipe: Pa
     assert everything(trained) == before
 
 
+@pytest.mark.parametrize("how", [{"resume": True}, {"overwrite": True}, {}])
+def test_two_evaluations_are_not_at_work_in_one_folder(
+    tiny_recipe: Path, trained: Path, how: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few, answered, said = 'eval.rows=["base"]', evaluate.answer, []
+
+    def meanwhile(*given: Any) -> None:
+        before = everything(trained)
+        for change in (few, "seed=9"):
+            with pytest.raises(ValueError, match="another evaluation is at work in .*run: wait until it ends, or"):
+                go(tiny_recipe, trained, change, **how)
+        assert everything(trained) == before
+        said.append("refused")
+        answered(*given)
+
+    with monkeypatch.context() as busy:
+        busy.setattr(evaluate, "answer", meanwhile)
+        go(tiny_recipe, trained, few)
+    assert said == ["refused"] and len(rows(trained)) == 4 * 6
+    go(tiny_recipe, trained, few, overwrite=True)
+
+
+def test_a_refused_start_leaves_no_folder_and_no_lock_in_anybody_s(tiny_recipe: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="eval.judge.rows"):
+        go(tiny_recipe, tmp_path / "new", 'eval.judge.rows=["bse"]')
+    assert not (tmp_path / "new").exists()
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="no run's folder"):
+        go(tiny_recipe, mine)
+    assert [path.name for path in mine.iterdir()] == ["notes.txt"]
+
+
 @pytest.mark.parametrize(
     ("module", "name"), [(splitting, "keep"), (evaluate, "results"), (runs, "write_json"), (evaluate, "write_answers")]
 )
