@@ -108,6 +108,8 @@ def judge(plan: Plan, work: Judging, chunk: Chunk, cells: Sequence[Cell], show: 
             show(cell.method.name, len(one.answered))
         elif one.answered:
             todo.append(one)
+        else:
+            one.path.unlink(missing_ok=True)  # of answers that were made anew, and all failed
     for one, judgements in filling(work.line, todo):
         show(one.cell.method.name, judgements)
         if len(one.found) == len(one.answered):

@@ -219,6 +219,16 @@ def test_other_answers_words_or_models_are_judged_anew(tmp_path: Path, server: J
     assert read_about(part)["judge"] == words.template.version + ":m"
 
 
+def test_judgements_of_answers_that_are_failures_now_do_not_count(tmp_path: Path, server: JudgeServer) -> None:
+    go(plan(tmp_path, Said("base", u0=None)), work(server, tmp_path))  # a part with a failure is made anew
+    assert {row.user_id for row in rows(tmp_path)} == {"u1", "u2", "u3"}
+    one, judge = plan(tmp_path, Said("base", u0=None, u1=None, u2=None)), work(server, tmp_path)
+    shown = go(one, judge)
+    assert {row.user_id for row in rows(tmp_path)} == {"u3"} and sum(count for _, count in shown) == 1
+    found = judged(one, judge, 200, 0)["methods"]["base"]["dev"]["headline"]
+    assert (found["judged"], found["mean"]) == (1, 4.0)
+
+
 def test_a_lost_server_is_not_asked_for_every_part(tmp_path: Path, server: JudgeServer) -> None:
     server.script = lambda answer, before: (401, "", 0.0)
     one = plan(tmp_path, Said("base", "p2p"), Said("rag"), users=30)
