@@ -16,13 +16,16 @@ from tailorlm.adapters.lora import LoraSpace
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import User
 from tailorlm.data.splits_few_shot import task_rows
+from tailorlm.methods import made_for
 from tailorlm.methods.bridge import raw
 from tailorlm.methods.masks import masked
 from tailorlm.methods.own_items import ItemSettings
 from tailorlm.methods.own_plan import Pace
+from tailorlm.methods.side_by_side import digest
 from tailorlm.methods.source import Bench
 from tailorlm.methods.task_data import task_data
 from tailorlm.methods.tuning import Raw, row_loss
+from tailorlm.training.examples import TrainingSet
 from tailorlm.training.many import ManySettings, train_many
 from tailorlm.training.many_files import Saving
 from tailorlm.training.plan import plan_epochs
@@ -55,22 +58,20 @@ class TaskSettings:
 
 def trained_further(
     bench: Bench, anchor: Adapters, users: Sequence[User], settings: TaskSettings, scaling: float, seed: int,
-    directory: Path, resume: bool,
+    directory: Path, resume: bool, task: str | None = None,
 ) -> Adapters:  # fmt: skip
-    """The one `anchor`, trained on `users`' items; `directory` keeps the state of the run.
+    """The one `anchor`, trained on `users`' items, of the `task` whose anchor it is; `directory` keeps the run's state.
 
-    ValueError for several anchors, too few items, or a directory with a run that is not resumed.
+    ValueError for several anchors, too few items, or a directory with a run that is not resumed, or is one on other
+    items, from another anchor, of another base or with other settings.
     """
     space = anchor.space
     if len(anchor) != 1 or not isinstance(space, LoraSpace):
         raise ValueError(f"task data trains one anchor for all, a LoRA; got {len(anchor)} of kind {space.kind}")
-    saving = Saving(directory / STATE)
-    if saving.path.exists() and not resume:
+    if (directory / STATE).exists() and not resume:
         raise ValueError(f"{directory} has a run already: resume it, or choose another directory")
     rows = task_data(bench, users, settings.items, seed)
-    ids = [row.id.removesuffix("+") for row in rows.rows]  # an item in two versions is drawn as one
-    wanted = set(task_rows(list(dict.fromkeys(ids)), settings.data, seed))
-    picked = [number for number, id in enumerate(ids) if id in wanted]
+    picked = _picked(rows, settings.data, seed, None if task is None else bench.task_of(task).name)
     plan = plan_epochs(["task"], [picked], epochs=settings.epochs, batch=settings.batch, seed=seed)
     plain = Injector(bench.backbone.model, space)
     injector = masked(plain, settings.dropout) if settings.dropout else plain
@@ -80,11 +81,24 @@ def trained_further(
 
     loss = row_loss(bench, injector, rows.rows, {}, effective)
     lengths = [len(row.ids) for row in rows.rows]
+    # The plan has rows' numbers, not what they say; and a fresh anchor's parameters are the same at any scale.
+    about = digest(made_for.base(bench.backbone), made_for.rows(rows.rows), settings.dropout, scaling, anchor)
+    saving = Saving(directory / STATE, about=about[:16])
     try:
         found = train_many(loss, raw(anchor, scaling), plan, settings.train, tokens=lengths, saving=saving)
     finally:
         injector.clear()
     return effective({name: t.detach() for name, t in found.params.items()}, {})
+
+
+def _picked(rows: TrainingSet, data: int | Literal["all"], seed: int, task: str | None) -> list[int]:
+    """The numbers of the rows of so many items, drawn by lot from those of the task (None: of all tasks)."""
+    own = [number for number, name in enumerate(rows.task) if task in (None, name)]
+    if not own:
+        raise ValueError(f"no item{f' of task {task!a}' if task else ''} makes a row to train the anchor on")
+    ids = {number: rows.rows[number].id.removesuffix("+") for number in own}  # an item in two versions is drawn as one
+    wanted = set(task_rows(list(dict.fromkeys(ids.values())), data, seed))
+    return [number for number in own if ids[number] in wanted]
 
 
 def _scaled(params: Raw, scaling: float) -> dict[str, Tensor]:

@@ -129,7 +129,7 @@ class Tuning:
     ) -> Tuned:  # fmt: skip
         plan, lengths = own_plan(people, rows, self.pace), [len(row.ids) for row in rows.rows]
         if saving is not None:  # the plan has the rows' numbers, not what they say
-            said = [repr((row.id, row.ids)) for row in rows.rows]
+            said = made_for.rows(rows.rows)
             about = digest(sorted(self.about.items()), self.dropout, said, [fixed[name] for name in sorted(fixed)])
             saving = replace(saving, about=about[:16])
         injector = masked(self.injector, self.dropout) if self.dropout else self.injector

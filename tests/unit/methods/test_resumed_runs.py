@@ -1,0 +1,75 @@
+"""A run that was stopped goes on with what it was made of, and with nothing of the same size, name or shape."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tailorlm.adapters.batch import Adapters
+from tailorlm.methods import prisp
+from tailorlm.methods.further import TaskSettings
+from tailorlm.methods.lora import LoraSettings
+from tailorlm.training.many import ManySettings
+
+RATE = ManySettings(learning_rate=1e-2)
+LORA = LoraSettings(rank=2)
+
+
+@pytest.fixture(scope="module")
+def bench(bench):
+    return replace(bench, max_tokens=128)
+
+
+@pytest.fixture
+def other_base(bench, fresh_base):
+    """The same base by name and shapes, with other weights."""
+    with torch.no_grad():
+        for weight in fresh_base.model.parameters():
+            weight.mul_(1.3)
+    assert fresh_base.id == bench.backbone.id
+    return replace(bench, backbone=fresh_base)
+
+
+@pytest.fixture(scope="module")
+def six(people):
+    return [replace(user, history=user.history[:6]) for user in people]
+
+
+def same(one, other):
+    return all(torch.equal(t, other.tensors[name]) for name, t in one.tensors.items())
+
+
+def reworded(user):
+    """The user with as many items of other words."""
+    items = [replace(item, output=item.output[::-1]) for item in user.history]
+    return replace(user, history=tuple(items))
+
+
+class Further:
+    """PRISP's anchor, trained on task data."""
+
+    def __init__(self, bench, lora=LORA, **given):
+        task = TaskSettings(data="all", epochs=1, train=RATE, **given)
+        self.source = prisp.Source(bench, prisp.Settings(lora=lora, begin="fresh", task=task))
+
+    def run(self, users, directory, resume=False):
+        self.source.prepare(users, directory, resume)
+        return self.source.start.one()
+
+
+def test_an_anchor_s_further_training_goes_on_with_its_own_items_base_and_settings(bench, six, other_base, tmp_path):
+    mine, theirs, there = six[:3], six[3:], tmp_path / "run"
+    made = Further(bench).run(mine, there)
+    assert isinstance(made, Adapters) and same(Further(bench).run(mine, there, resume=True), made)
+    others = [
+        (Further(bench), theirs),
+        (Further(bench), [reworded(user) for user in mine]),
+        (Further(bench, dropout=0.5), mine),
+        (Further(bench, lora=replace(LORA, alpha=64.0)), mine),
+        (Further(other_base), mine),
+        (Further(replace(bench, max_tokens=112)), mine),
+    ]
+    for other, users in others:
+        with pytest.raises(ValueError, match="holds the training of other users, items, settings"):
+            other.run(users, there, resume=True)
+    assert same(Further(bench).run(mine, there, resume=True), made)  # what is there was left as it was
