@@ -22,6 +22,7 @@ from tailorlm.assembly.recipes import Recipe, method, plain, trained_as
 from tailorlm.assembly.run_folders import starting
 from tailorlm.assembly.spent import spending, spent
 from tailorlm.assembly.trained_on import TrainedOn, note, trained_on
+from tailorlm.assembly.usable import watched
 from tailorlm.data.problems import Report
 from tailorlm.data.records import User
 from tailorlm.data.splits import Split
@@ -58,7 +59,8 @@ def assemble(recipe: Recipe, directory: Path | None = None) -> Built:
             lambda profilers: one_by_one(profilers, [*found.train, *found.held]),
         )  # fmt: skip
         return replace(built, split=found.split)
-    everybody, report = training_users(recipe.data, recipe.seed)
+    found_users, report = training_users(recipe.data, recipe.seed)
+    everybody = [user for user, _ in watched(((user, ()) for user in found_users), report)]
     users, held = validation_users(everybody, recipe.data.validation, recipe.seed)
     return put_together(recipe, users, held, report, lambda profilers: one_by_one(profilers, everybody))
 

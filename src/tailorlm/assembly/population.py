@@ -16,6 +16,7 @@ from tailorlm.assembly.split_making import make
 from tailorlm.assembly.splitting import DEV, asked, given, trains
 from tailorlm.assembly.splitting import kept as saved
 from tailorlm.assembly.store import Asked, StoredUsers, UserStore, limited, stored
+from tailorlm.assembly.usable import watched
 from tailorlm.data.load import stream
 from tailorlm.data.problems import Report
 from tailorlm.data.records import Example, User
@@ -168,4 +169,4 @@ def answered(queries: tuple[Example, ...]) -> list[Example]:
 def _read(
     data: DataSettings, path: str, split: str | None, report: Report
 ) -> Iterator[tuple[User, tuple[Example, ...]]]:
-    return stream(where(data, path), data.on_error, report, split)
+    return watched(stream(where(data, path), data.on_error, report, split), report)

@@ -9,12 +9,13 @@ from tailorlm.commands.result import OK, WRONG_INPUT, Result, columns, counted
 
 def run(path: Path, on_error: Literal["stop", "skip"], split: str | None) -> Result:
     """Counts, lengths and problems. The code is 2 where there are problems; DataError with on_error "stop"."""
+    from tailorlm.assembly.usable import watched
     from tailorlm.data.describe import describe
     from tailorlm.data.load import stream
     from tailorlm.data.problems import Report
 
     report = Report()
-    found = describe(stream(users_in(path), on_error, report, split), report)
+    found = describe(watched(stream(users_in(path), on_error, report, split), report), report)
     code = WRONG_INPUT if report.count or not found["users"] else OK
     return Result({"path": str(path), **found}, lines(str(path), found), code)
 

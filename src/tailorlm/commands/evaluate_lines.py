@@ -33,6 +33,6 @@ def failures(result: Mapping[str, Any]) -> list[str]:
 def about(folder: Path, result: Mapping[str, Any]) -> list[str]:
     """Where it all is, and what to know about it."""
     odd = result["profiles_not_used_in_whole"]
-    said = [f"{count:,} {what}" for what, count in result["data_notes"].items()]
+    said = [f"note: {what}: {count:,}" for what, count in result["data_notes"].items()]
     said += [f"{odd} users' profiles say things that a network was not trained on; left out"] if odd else []
     return ["", *said, f"{folder}: results.json, rows/, answers.jsonl, report.html (commit {result['commit']})"]

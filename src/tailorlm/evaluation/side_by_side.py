@@ -12,7 +12,7 @@ from tailorlm.evaluation.names import in_order, method_kind, method_name, split_
 from tailorlm.evaluation.scores import is_rating, score_answers
 
 LONGEST = 600
-SIGNS = {"right": "✓", "close": "≈", "partly": "≈", "wrong": "✗"}
+SIGNS = {"right": "✓", "close": "≈", "partly": "≈", "wrong": "✗", "unscored": "–"}
 
 
 def user_card(number: int, split: str, rows: Sequence[Row], run: str = "") -> Markup:
@@ -47,8 +47,11 @@ def answer(row: Row, method: str) -> Markup:
 
 
 def judged(task: str, output: str, target: str) -> str:
-    """right, close (a rating one star off), partly (a text that shares words) or wrong."""
-    score = score_answers(task, [output], [target])[0]
+    """right, close (a rating one star off), partly (a text that shares words) or wrong; unscored: the target is odd."""
+    try:
+        [score] = score_answers(task, [output], [target])
+    except ValueError:  # a failed row of the run
+        return "unscored"
     if score in (0, 1):
         return "right" if score else "wrong"
     if not is_rating(task):

@@ -6,7 +6,7 @@ golds counts 0); the weighted F1 of the P2P paper stands beside it. Knows nothin
 LaMP, evaluation of LaMP-1 and -2; reference section 4.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sklearn.metrics import f1_score
 
@@ -17,6 +17,18 @@ def matches(predictions: Sequence[str], targets: Sequence[str]) -> list[float]:
     """1.0 where prediction and target (N) are equal after strip, case included, else 0.0."""
     check_rows(predictions, targets)
     return [float(said.strip() == gold.strip()) for said, gold in zip(predictions, targets, strict=True)]
+
+
+def label_score(labels: Sequence[str]) -> Callable[[Sequence[str], Sequence[str]], list[float]]:
+    """As `matches`, and ValueError for a target that is none of the labels: no answer could be right or wrong."""
+    places = _places(labels)
+
+    def score(predictions: Sequence[str], targets: Sequence[str]) -> list[float]:
+        for row, gold in enumerate(targets):
+            _place(gold, row, places)
+        return matches(predictions, targets)
+
+    return score
 
 
 def classification(predictions: Sequence[str], targets: Sequence[str], labels: Sequence[str]) -> dict[str, float]:

@@ -48,7 +48,7 @@ def rating(
     distances = errors(predictions, targets, low, high)
     return {
         "mae": mean(distances),
-        "rmse": math.sqrt(mean([distance**2 for distance in distances])),
+        "rmse": math.hypot(*distances) / math.sqrt(len(distances)),  # no square of an answer like 1e200
         "invalid": float(sum(number(text) is None for text in predictions)),
     }
 

@@ -15,7 +15,7 @@ from random import Random
 from tailorlm.backbone.prompt import Prompt
 from tailorlm.data.records import Interaction
 from tailorlm.data.retrieval import Retrieval
-from tailorlm.metrics.classification import classification, matches
+from tailorlm.metrics.classification import classification, label_score
 from tailorlm.tasks.task import Pair, Pool, Task
 
 LABELS = ("[1]", "[2]")
@@ -111,7 +111,7 @@ TASK = Task(
     prompt=prompt,
     pair=pair,
     metrics=partial(classification, labels=LABELS),
-    score=matches,
+    score=label_score(LABELS),
     max_new_tokens=8,
     retrieval=Retrieval(query, document, shown),
     others=True,

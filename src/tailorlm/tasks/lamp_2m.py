@@ -6,7 +6,7 @@ Source: LaMP (Salemi et al., 2024), official input string and label list; refere
 from functools import partial
 
 from tailorlm.data.retrieval import Retrieval, labelled, said
-from tailorlm.metrics.classification import classification, matches
+from tailorlm.metrics.classification import classification, label_score
 from tailorlm.tasks.task import Task, after, body, chosen
 
 LABELS = (
@@ -39,7 +39,7 @@ TASK = Task(
     prompt=PROMPT,
     pair=chosen(INSTRUCTION, LABELS),
     metrics=partial(classification, labels=LABELS),
-    score=matches,
+    score=label_score(LABELS),
     max_new_tokens=16,
     retrieval=Retrieval(body(PROMPT), said, labelled("Movie", "Tag")),
 )

@@ -12,7 +12,7 @@ from random import Random
 from tailorlm.data.records import Interaction
 from tailorlm.data.retrieval import Retrieval
 from tailorlm.data.titled import parts
-from tailorlm.metrics.classification import classification, matches
+from tailorlm.metrics.classification import classification, label_score
 from tailorlm.tasks.task import Pair, Pool, Task, after, body, chosen
 
 LABELS = (
@@ -62,7 +62,7 @@ TASK = Task(
     prompt=PROMPT,
     pair=pair,
     metrics=partial(classification, labels=LABELS),
-    score=matches,
+    score=label_score(LABELS),
     max_new_tokens=16,
     retrieval=Retrieval(body(PROMPT), document, shown),
 )

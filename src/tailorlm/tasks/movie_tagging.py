@@ -5,8 +5,8 @@ Source: issue 2 section 3. The demo's generator takes the tags from here.
 
 from functools import partial
 
-from tailorlm.metrics.classification import classification, matches
-from tailorlm.tasks.task import Task, as_is, framed
+from tailorlm.metrics.classification import classification, label_score
+from tailorlm.tasks.task import Task, chosen, framed
 
 TAGS = ("adventure", "comedy", "crime", "drama", "horror", "romance", "space", "thriller")
 
@@ -15,8 +15,8 @@ TASK = Task(
     description="Choose, from the tags listed, the one that this user would give a movie.",
     labels=TAGS,
     prompt=framed("Tag this movie: ", ". Tags: "),
-    pair=as_is,
+    pair=chosen("", TAGS),
     metrics=partial(classification, labels=TAGS),
-    score=matches,
+    score=label_score(TAGS),
     max_new_tokens=8,
 )

@@ -113,10 +113,16 @@ def asked(instruction: str) -> MakePair:
     return pair
 
 
-def chosen(instruction: str, labels: Sequence[str]) -> MakePair:
-    """As `asked`, and None where the item's output is none of the task's labels."""
+def chosen(instruction: str, labels: Sequence[str], read: Callable[[str], str] = str.strip) -> MakePair:
+    """As `asked`, with what `read` makes of the item's output; None where that is none of the task's labels."""
     asks = asked(instruction)
-    return lambda item, pool, rng: asks(item, pool, rng) if item.output in labels else None
+
+    def pair(item: Interaction, pool: Pool, rng: Random) -> Pair | None:
+        label = read(item.output)
+        made = asks(item, pool, rng) if label in labels else None
+        return made and (made[0], label)
+
+    return pair
 
 
 def as_is(item: Interaction, pool: Pool, rng: Random) -> Pair | None:

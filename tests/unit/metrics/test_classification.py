@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailorlm.metrics.classification import classification, matches
+from tailorlm.metrics.classification import classification, label_score, matches
 
 LABELS = ("a", "b", "c")
 
@@ -62,3 +62,10 @@ def test_refusals_say_what_and_where_but_not_the_text() -> None:
         classification(["a"], ["a"], ("a", "a"))
     with pytest.raises(ValueError, match="at least one"):
         classification(["a"], ["a"], ())
+
+
+def test_a_target_that_is_no_label_has_no_score():
+    score = label_score(("a", "b"))
+    assert score(["a", "b "], [" a", "a"]) == [1.0, 0.0]
+    with pytest.raises(ValueError, match="target of row 1 is no label of the task: expected one of a, b"):
+        score(["a", "a"], ["a", "c"])

@@ -65,3 +65,8 @@ def test_a_target_off_the_scale_is_refused_without_its_text(gold: str) -> None:
 def test_rows_must_pair_up() -> None:
     with pytest.raises(ValueError, match="2 predictions for 1 targets"):
         rating(["1", "2"], ["1"])
+
+
+def test_an_absurd_answer_counts_with_its_value_and_breaks_nothing():
+    found = rating(["1e200", "3"], ["3", "3"])
+    assert found["mae"] == 5e199 and found["rmse"] == pytest.approx(1e200 / 2**0.5) and found["invalid"] == 0

@@ -34,8 +34,13 @@ def test_another_form_of_input_is_all_body(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*INPUTS, "plain"])
 def test_items_are_pairs_already(name: str) -> None:
-    assert demo(name).pair(Interaction("in", "out"), Pool(), Random(0)) == ("in", "out")
+    out = "drama" if name == "movie_tagging" else "out"
+    assert demo(name).pair(Interaction("in", out), Pool(), Random(0)) == ("in", out)
     assert demo(name).pair(Interaction("in", " "), Pool(), Random(0)) is None
+
+
+def test_a_tag_that_is_none_of_the_tags_makes_no_pair() -> None:
+    assert demo("movie_tagging").pair(Interaction("in", "western"), Pool(), Random(0)) is None
 
 
 def test_the_generator_asks_in_the_form_that_the_tasks_split() -> None:

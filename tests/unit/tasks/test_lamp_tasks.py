@@ -171,6 +171,12 @@ def test_an_unknown_label_makes_no_pair() -> None:
     assert lamp("3").pair(Interaction("a review", "4.5"), Pool(), Random(0)) is None
 
 
+def test_a_label_is_trained_on_as_the_task_spells_it() -> None:
+    for said in ("5.0", " 5", "5"):
+        assert lamp("3").pair(Interaction("a review", said), Pool(), Random(0))[1] == "5"
+    assert lamp("2m").pair(Interaction("a movie", "comedy\n"), Pool(), Random(0))[1] == "comedy"
+
+
 def test_a_tweet_is_completed_from_its_first_half() -> None:
     pair = lamp("7").pair(Interaction("", "one two  three four five"), Pool(), Random(0))
     assert pair == (
