@@ -23,9 +23,10 @@ def start_of(source: AdapterSource, tasks: Sequence[str]) -> Start:
     """
     if source.injector is None:
         raise ValueError(f"{type(source).__module__} makes no adapters that another source could begin at")
-    everybodys = getattr(source, "of_all", lambda tasks: None)(tasks)
-    if everybodys is not None:
-        return shared_start(everybodys)
+    of_all = getattr(source, "of_all", lambda tasks: None)
+    everybodys = of_all(tasks)
+    if everybodys is not None:  # a task's, where without tasks there is none for everybody
+        return shared_start(everybodys, tasks[0] if len(tasks) == 1 and of_all(()) is None else None)
     return Start(source.injector.space, lambda owners: _own(source, owners, tasks))
 
 

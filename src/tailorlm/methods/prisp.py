@@ -142,15 +142,18 @@ class Source:
         self.start = self._made() if start is None else start
 
     def prepare(self, users: Sequence[User], directory: Path, resume: bool = False, held: Sequence[User] = ()) -> None:
-        """Train the anchor further on `users`' items, where the settings say so; `held` users decide nothing."""
+        """Train the anchor further on `users`' items (a task's anchor: those of the task), where the settings say so.
+
+        `held` users decide nothing.
+        """
         self.tasks = task_names(self.bench, users if self.settings.pace.unfiled else ())
         if self.settings.task.data != 0:
             anchor = self._fitting(self.start.one())
             now = trained_further(
                 self.bench, anchor, users, self.settings.task, self.settings.lora.scaling, self.settings.seed,
-                directory, resume,
+                directory, resume, self.start.task,
             )  # fmt: skip
-            self.start = shared_start(now)
+            self.start = shared_start(now, self.start.task)
 
     @property
     def goes_on(self) -> bool:

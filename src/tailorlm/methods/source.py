@@ -59,12 +59,13 @@ class Start:
 
     `of`: owners (U) -> those that they begin at, in their order: U of them, or one (U = 1) that these owners share.
     An owner with a task begins at the adapter for that task. `shared`: the one for everybody, None where it depends
-    on the owner.
+    on the owner. `task`: the one that it was made for; None where it is of no task or of all.
     """
 
     space: AdapterSpace
     of: Callable[[Sequence[Owner]], Adapters]
     shared: Adapters | None = None
+    task: str | None = None
 
     def one(self) -> Adapters:
         """The one adapter for everybody. ValueError where it depends on the owner."""
@@ -76,11 +77,11 @@ class Start:
         return self.shared
 
 
-def shared_start(adapters: Adapters) -> Start:
-    """The one adapter (a task LoRA, MT-LoRA) for everybody. ValueError for more than one."""
+def shared_start(adapters: Adapters, task: str | None = None) -> Start:
+    """The one adapter (MT-LoRA, or that of a `task`) for everybody. ValueError for more than one."""
     if len(adapters) != 1:
         raise ValueError(f"a shared start is one adapter, got {len(adapters)}")
-    return Start(adapters.space, lambda owners: adapters, adapters)
+    return Start(adapters.space, lambda owners: adapters, adapters, task)
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,14 @@ def test_what_is_everybodys_is_known_as_that() -> None:
         start_of(source, ("x", "y")).one()
 
 
+def test_a_start_knows_the_task_that_it_was_made_for() -> None:
+    source: Any = Given(Roster(adapters(1.0), {}))
+    source.of_all = lambda tasks: adapters(5.0) if len(tasks) == 1 else None
+    assert start_of(source, ("x",)).task == "x"
+    source.of_all = lambda tasks: adapters(5.0)
+    assert start_of(source, ("x",)).task is None  # the same whatever the task
+
+
 def test_what_cannot_be_begun_at_is_said() -> None:
     none: Any = SimpleNamespace(injector=None)
     with pytest.raises(ValueError, match="makes no adapters that another source could begin at"):

@@ -10,10 +10,12 @@ from tailorlm.adapters.peft_files import save_peft
 from tailorlm.assembly.anchors import start_of
 from tailorlm.methods import oppu, p2p, prisp, text_to_lora
 from tailorlm.methods.batches import BatchSettings
+from tailorlm.methods.further import TaskSettings
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.objectives import LossSettings
 from tailorlm.methods.own_items import ItemSettings, item_keys
 from tailorlm.methods.owners import Owner
+from tailorlm.methods.source import shared_start
 from tailorlm.methods.tuned import Tuned
 from tailorlm.training.many import ManySettings
 from tailorlm.training.settings import TrainSettings
@@ -203,3 +205,46 @@ def test_one_task_is_one_start_for_all_and_several_need_an_adapter_a_task(bench,
     with pytest.raises(ValueError, match=f"user '{few[0].id}' has 2 adapters to begin at.*items.scope"):
         tuned(bench, by_task, items=everything).enrol(few, TASKS)
     assert start_of(by_task, TASKS).of([Owner(few[0], "tweet")]).tensors["q_proj.A"].shape[0] == 1
+
+
+def further(bench, begin, users, folder, **given):
+    """The anchor as task data leave it."""
+    task = TaskSettings(**{"data": "all", "epochs": 1, "train": ManySettings(learning_rate=1e-2), **given})
+    made = prisp.Source(bench, prisp.Settings(lora=LORA, task=task, train=MANY, rates={}), begin)
+    made.prepare(users, folder)
+    assert made.start.task == begin.task
+    return made.start.one()
+
+
+def test_a_tasks_anchor_is_trained_further_on_that_tasks_items_alone(bench, few, by_task, tmp_path):
+    """Others' items changed or gone, it keeps every bit; one LoRA for all tasks learns from all of them."""
+    begin = start_of(by_task, TASKS[:1])
+    assert begin.task == TASKS[0] == "headline"
+    turned = {
+        task: [
+            replace(u, history=tuple(replace(i, output=i.output[::-1]) if i.task == task else i for i in u.history))
+            for u in few
+        ]
+        for task in TASKS
+    }
+    plain = further(bench, begin, few, tmp_path / "plain")
+    assert close(plain, further(bench, begin, turned["tweet"], tmp_path / "tweets"), atol=0)
+    assert not close(plain, further(bench, begin, turned["headline"], tmp_path / "headlines"), atol=1e-4)
+    shared = shared_start(begin.one())
+    everything = further(bench, shared, few, tmp_path / "all")
+    assert not close(everything, further(bench, shared, turned["tweet"], tmp_path / "other"), atol=1e-4)
+
+
+def test_so_many_task_data_are_drawn_from_the_tasks_own(bench, few, by_task, tmp_path):
+    begin = start_of(by_task, TASKS[:1])
+    count = sum(item.task == TASKS[0] for user in few for item in user.history)
+    assert not close(further(bench, begin, few, tmp_path / "some", data=count), begin.one(), atol=1e-4)
+    with pytest.raises(ValueError, match=f"task_data = {count + 1}: there are {count} rows"):
+        further(bench, begin, few, tmp_path / "more", data=count + 1)
+    without = [replace(u, history=tuple(i for i in u.history if i.task != TASKS[0])) for u in few]
+    with pytest.raises(ValueError, match="no item of task 'headline' makes a row to train the anchor on"):
+        further(bench, begin, without, tmp_path / "none")
+    with pytest.raises(ValueError, match="no item makes a row to train the anchor on"):
+        further(bench, shared_start(begin.one()), [], tmp_path / "nobody")
+    with pytest.raises(ValueError, match="one for each user or task: evaluate one task at a time"):
+        further(bench, start_of(by_task, TASKS), few, tmp_path / "several")
