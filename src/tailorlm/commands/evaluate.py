@@ -101,6 +101,8 @@ def made(work: Work, judge: Judging | None) -> Result:
         result = judging.added(result, work.plan, judge, recipe.eval.resamples, recipe.seed)
     runs.write_json(folder / "results.json", result)
     write_answers(folder / "answers.jsonl", work.plan, partial(statements, work))
+    if not result["failures"]:
+        runner_states.answered(folder)
     runner.finish(work.plan)  # before the page, which is made of whole evaluations only
     write_report(folder)
     judged = result.get("judge")

@@ -1,4 +1,4 @@
-"""Drift on neutral prompts of the users whom an evaluation enrols: a file a source, and the numbers in results.json.
+"""Drift on neutral prompts of the users whom an evaluation enrols: a file a row, and the numbers in results.json.
 
 Measured once for rows that share a source, when the first users of the first split have been enrolled, with the
 adapters that answer a question of each; a row without adapters has none. Knows nothing of how drift is measured
@@ -16,7 +16,7 @@ from tailorlm.assembly.runs import write_json
 from tailorlm.assembly.sources import Prepared
 from tailorlm.data.records import Example
 from tailorlm.evaluation.neutral import Neutral, digest, neutral_drift, neutral_rows, read_neutral
-from tailorlm.evaluation.plan import Chunk, Method, Plan
+from tailorlm.evaluation.plan import Chunk, Method, Plan, Way
 from tailorlm.evaluation.rows import make_private
 from tailorlm.evaluation.runner_desk import Desk
 from tailorlm.methods.source import Roster
@@ -40,15 +40,20 @@ class Asked:
         """What was asked, without its words."""
         return {"users": self.users, "prompts": len(self.prompts), "digest_of_prompts": digest(self.prompts)}
 
+    def drift(self, said: Mapping[str, Any]) -> float | None:
+        """The drift in what is kept of a source; None where there is none, or it is of other prompts or users."""
+        same = all(said.get(name) == value for name, value in self.about().items())
+        return said.get("drift") if same else None
+
 
 @dataclass(frozen=True)
 class Drifting:
-    """Measures and keeps, below `run`, the drift of what `prepare` gives; `method` is the first that shares it."""
+    """Measures and keeps, below `run`, the drift of what `prepare` gives, for each of the `methods` that share it."""
 
     run: Path
     desk: Desk
     prepare: Callable[[], Prepared]
-    method: Method
+    methods: Sequence[Method]
     seed: int
     asked: Asked
 
@@ -60,9 +65,10 @@ class Drifting:
             found = self.measured(chunk, rosters)
         except Exception as error:  # as with rows: what fails says why, and the rest goes on
             found = {"failure": self.desk.reason(error)}
-        path = file(self.run, self.method.name, self.seed)
-        make_private(path.parent)
-        write_json(path, {**self.asked.about(), **found})
+        for method in self.methods:  # any of them may go
+            path = file(self.run, method.name, self.seed)
+            make_private(path.parent)
+            write_json(path, {**self.asked.about(), **found})
 
     def measured(self, chunk: Chunk, rosters: Sequence[Roster]) -> dict[str, Any]:
         """`drift` in nats a token, and of how many users: 0 of a base that nobody changed."""
@@ -94,7 +100,7 @@ def found(run: Path, plan: Plan, bare: Mapping[str, bool], asked: Asked) -> dict
     """
     numbers: dict[str, list[float]] = {name: [0.0] for name, none in bare.items() if none and asked.users}
     for way in plan.ways:
-        drift = _read(file(run, way.methods[0].name, way.seed), asked)
+        drift = next((one for one in map(asked.drift, said_of(run, way)) if one is not None), None)
         for method in way.methods if drift is not None else ():
             if not bare.get(method.name, True):
                 numbers.setdefault(method.name, []).append(drift or 0.0)
@@ -105,13 +111,15 @@ def found(run: Path, plan: Plan, bare: Mapping[str, bool], asked: Asked) -> dict
 def unmeasured(run: Path, plan: Plan) -> list[str]:
     """What could not be measured, and why; of which seed, where there are several."""
     several = len({way.seed for way in plan.ways}) > 1
-    files = {(way.methods[0].name, way.seed): file(run, way.methods[0].name, way.seed) for way in plan.ways}
-    said = {key: json.loads(path.read_text(encoding="utf-8")) for key, path in files.items() if path.exists()}
-    return [
-        f"drift of {name}{f' with seed {seed}' if several else ''} was not measured: {one['failure']}"
-        for (name, seed), one in said.items()
-        if "failure" in one
-    ]
+    said = [(way, one) for way in plan.ways for one in said_of(run, way)[:1] if "failure" in one]
+    names = [f"{way.methods[0].name}{f' with seed {way.seed}' if several else ''}" for way, _ in said]
+    return [f"drift of {name} was not measured: {one['failure']}" for name, (_, one) in zip(names, said, strict=True)]
+
+
+def said_of(run: Path, way: Way) -> list[dict[str, Any]]:
+    """What is kept of the drift of a way's source: the same of each of its methods, but for those that came later."""
+    files = [file(run, method.name, way.seed) for method in way.methods]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in files if path.exists()]
 
 
 def file(run: Path, method: str, seed: int) -> Path:
@@ -123,11 +131,3 @@ def clear(run: Path) -> None:
     """Delete what an earlier evaluation in this folder kept."""
     for path in (run / FOLDER).glob("*.json"):
         path.unlink()
-
-
-def _read(path: Path, asked: Asked) -> float | None:
-    if not path.exists():
-        return None
-    said = json.loads(path.read_text(encoding="utf-8"))
-    same = all(said.get(name) == value for name, value in asked.about().items())
-    return said.get("drift") if same else None

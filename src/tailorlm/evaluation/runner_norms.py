@@ -20,33 +20,32 @@ FOLDER = "gradient_norms"
 
 @dataclass(frozen=True)
 class Keeping:
-    """Keeps what rosters have of norms below `run`, for the method that is the first of those that share a source."""
+    """Keeps what rosters have of norms below `run`, for each of the `methods` that share a source: any may go."""
 
     run: Path
-    method: Method
+    methods: Sequence[Method]
     seed: int
 
     def __call__(self, chunk: Chunk, rosters: Sequence[Roster]) -> None:
         """Write the norms of a chunk's users, if there are any."""
         norms = [roster.gradients for roster in rosters if roster.gradients is not None]
-        if norms:
-            path = file(self.run, self.method.name, chunk.split, self.seed, chunk.number)
+        for method in self.methods if norms else ():
+            path = file(self.run, method.name, chunk.split, self.seed, chunk.number)
             make_private(path.parent)
             write_json(path, {"parts": [asdict(one) for one in norms]})
 
 
 def gradient_norms(run: Path, plan: Plan) -> dict[str, list[list[float]]]:
-    """By method: by step the norm of each layer, the mean over the plan's users, splits and seeds.
+    """By the first method of a source: by step the norm of each layer, the mean over the plan's users, splits, seeds.
 
     What an earlier evaluation kept of other splits or seeds does not count.
     """
     files: dict[str, list[Path]] = {}
     for way in plan.ways:
-        name = way.methods[0].name
         for split, number in plan.every_number(way.users):
-            files.setdefault(name, []).append(file(run, name, split, way.seed, number))
-    found = {name: mean([part for path in paths if path.exists() for part in _read(path)])
-             for name, paths in files.items()}  # fmt: skip
+            each = [file(run, method.name, split, way.seed, number) for method in way.methods]
+            files.setdefault(way.methods[0].name, []).extend([path for path in each if path.exists()][:1])
+    found = {name: mean([part for path in paths for part in _read(path)]) for name, paths in files.items()}
     return {name: norms for name, norms in found.items() if norms}
 
 

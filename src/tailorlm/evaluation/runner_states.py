@@ -1,6 +1,7 @@
 """What training users at an evaluation leaves: where a stopped chunk goes on, and what is kept of rows that ask for it.
 
-    enrolling/ROW/DIGEST/           the state of a chunk's training, until all that the chunk asks is answered
+    enrolling/ROW/DIGEST/           the state of a chunk's training, until all that the chunk asks is answered (in the
+                                    end without failures: of all that was ever begun there)
     kept/ROW/SPLIT-seed-N-00000-0.pt  users' trained parameters (methods/tuned.py), to go on when new items come
     kept/ROW/SPLIT-seed-N/USER/     users' adapters as PEFT folders
     kept/ROW/SPLIT-seed-N-00000.json  how many users that was, or why there is no such form
@@ -12,7 +13,7 @@ Source: issue 3 (continual use; each exports or refuses with the reason).
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,10 +35,14 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Unfinished:
-    """Folders below `run` in which trainings of `method`'s users go on; `used`: those of the chunk at work."""
+    """Folders below `run` in which trainings of users go on, for the row `name`; `used`: those of the chunk at work.
+
+    `about` is all that decides the training: rows that share it, by whatever names, go on with one another's.
+    """
 
     run: Path
-    method: Method
+    name: str
+    about: Mapping[str, Any]
     used: set[Path] = field(default_factory=set)
 
     def going_on(
@@ -55,17 +60,19 @@ class Unfinished:
 
     def place(self, users: Sequence[User], tasks: Sequence[str]) -> Path:
         """Named by all that decides the training: other users, items or settings have a folder of their own."""
-        about = json.dumps([self.method.about, list(tasks), digest_of_all(users)], sort_keys=True, default=str)
-        return self.run / UNFINISHED / self.method.name / hashlib.sha256(about.encode()).hexdigest()[:16]
+        about = json.dumps([dict(self.about), list(tasks), digest_of_all(users)], sort_keys=True, default=str)
+        name = hashlib.sha256(about.encode()).hexdigest()[:16]
+        there = sorted((self.run / UNFINISHED).glob(f"*/{name}"))  # perhaps begun for a row that is gone
+        return there[0] if there else self.run / UNFINISHED / self.name / name
 
     def answered(self) -> None:
         """The chunk is done: nothing goes on from its training's state."""
         for where in self.used:
             shutil.rmtree(where, ignore_errors=True)
-        self.used.clear()
-        for folder in (self.run / UNFINISHED / self.method.name, self.run / UNFINISHED):
+        for folder in (*(where.parent for where in self.used), self.run / UNFINISHED):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
+        self.used.clear()
 
 
 @dataclass(frozen=True)
@@ -101,9 +108,15 @@ class KeptStates:
 
 
 def lines(run: Path, plan: Plan, names: Sequence[str]) -> list[str]:
-    """What to say of the rows `names` that are kept: of which a chunk was answered before, and not kept then."""
-    missing = ", ".join(not_kept(run, plan, names))
-    return [f"not kept in whole: {missing}, answered before; --overwrite enrols anew"] if missing else []
+    """What to say of the rows `names` that are kept: of which a chunk was answered before, and not kept then; and of
+    users' training that is left for rows that failed.
+    """
+    missing, left = ", ".join(not_kept(run, plan, names)), run / UNFINISHED
+    return [
+        *([f"not kept in whole: {missing}, answered before; --overwrite enrols anew"] if missing else []),
+        *([f"{left} has users' stopped training (personal data), until --resume has no failures"]
+          if left.exists() else []),
+    ]  # fmt: skip
 
 
 def not_kept(run: Path, plan: Plan, names: Sequence[str]) -> list[str]:
@@ -117,6 +130,11 @@ def not_kept(run: Path, plan: Plan, names: Sequence[str]) -> list[str]:
             if not all(file.exists() for file in files):
                 found.append(name)
     return sorted(set(found))
+
+
+def answered(run: Path) -> None:
+    """All that the plan asks is answered: what is left of stopped trainings is of rows, users or settings gone."""
+    shutil.rmtree(run / UNFINISHED, ignore_errors=True)
 
 
 def clear(run: Path) -> None:

@@ -22,6 +22,9 @@ from tailorlm.evaluation.runner_sources import Keep, Sourced
 from tailorlm.evaluation.runner_states import KeptStates, Unfinished
 from tailorlm.plugins import find
 
+SHOWN = frozenset({"context", "contexts", "max_tokens"})
+"""What rows that share a source may differ in."""
+
 
 def seeds(recipe: Recipe) -> tuple[int, ...]:
     """The seeds of the methods."""
@@ -45,9 +48,10 @@ def ways(recipe: Recipe, desk: Desk, sources: Sources, common: Common, tasks: Se
                 for row in rows
             }
             methods = [Method(row.name, row.adapter, row.context, about(recipe, row, one, seed)) for row in rows]
-            rest, made = Unfinished(sources.folder, methods[0]), partial(sources.prepared, one)
+            rest = Unfinished(sources.folder, rows[0].name, training(recipe, rows[0], one, seed))
+            made = partial(sources.prepared, one)
             keep: list[Keep] = [] if control else keeping(recipe, desk, sources.folder, methods, seed)
-            keep.append(Drifting(sources.folder, desk, made, methods[0], seed, asked))
+            keep.append(Drifting(sources.folder, desk, made, methods, seed, asked))
             found.append(Sourced(desk, made, shown, methods, seed, users, control, keep, rest))
     return found
 
@@ -55,7 +59,7 @@ def ways(recipe: Recipe, desk: Desk, sources: Sources, common: Common, tasks: Se
 def keeping(recipe: Recipe, desk: Desk, run: Path, methods: Sequence[Method], seed: int) -> list[Keep]:
     """What is kept of the users of rows that share a source."""
     named = [method for method in methods if method.name in recipe.eval.keep]
-    return [Keeping(run, methods[0], seed), *(KeptStates(run, one, seed, desk.bench.backbone) for one in named)]
+    return [Keeping(run, methods, seed), *(KeptStates(run, one, seed, desk.bench.backbone) for one in named)]
 
 
 def grouped(recipe: Recipe, seed: int) -> Mapping[tuple[str, str, int], list[Compared]]:
@@ -80,3 +84,9 @@ def about(recipe: Recipe, row: Compared, source: Wanted, seed: int) -> dict[str,
         "users_at_once": recipe.eval.users_at_once,
         **({"profiles": scope(recipe)} if scope(recipe) != "task" else {}),
     }  # fmt: skip
+
+
+def training(recipe: Recipe, row: Compared, source: Wanted, seed: int) -> dict[str, Any]:
+    """All that decides how users are trained: what their rows show decides nothing of it."""
+    said = about(recipe, row, source, seed)
+    return {name: said[name] for name in said if name not in SHOWN} | {"max_tokens": recipe.max_tokens}

@@ -43,7 +43,7 @@ def test_norms_reach_the_report_and_count_users_once(
     assert all(norm > 0 for steps in found.values() for layers in steps for norm in layers)
     assert found["tuned"][0] == pytest.approx(found["no_bridge"][0], rel=1e-4)  # C begins at the identity
     files = sorted((out / "gradient_norms").rglob("*.json"))
-    assert len(files) == 4 and (out / "gradient_norms").stat().st_mode & 0o777 == 0o700
+    assert len(files) == 6 and (out / "gradient_norms").stat().st_mode & 0o777 == 0o700
     users = [sum(part["users"][0] for part in json.loads(path.read_text())["parts"]) for path in files[:2]]
     assert sum(users) == 3
     assert "Gradients by layer" in (out / "report.html").read_text()

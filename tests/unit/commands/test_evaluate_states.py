@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from tailorlm.adapters.peft_files import directory_for
 from tailorlm.commands import evaluate
 from tailorlm.evaluation.rows import MEASURED, Row, read_part
+from tailorlm.evaluation.runner_states import Unfinished
 from tailorlm.methods.tuned import Tuned
 from tailorlm.training import many
 
@@ -109,6 +110,54 @@ def test_a_stopped_training_goes_on_within_its_chunk(
     other = sorted((out / "rows").rglob("tuned/*/part-00001.parquet"))[0]
     assert all(row.enrol_seconds < 400 for row in read_part(other))
     assert not (out / "kept").exists()
+
+
+RAG = TUNED.replace('"tuned"', '"tuned+rag"').replace('start = "p2p"', 'start = "p2p"\ncontext = "rag"')
+
+
+@pytest.mark.parametrize(("before", "after"), [(TUNED + RAG, RAG), (TUNED + RAG, RAG + TUNED), (RAG, TUNED)])
+def test_rows_of_one_source_go_on_with_one_another_s_training(
+    alone: Path, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str, after: str
+) -> None:
+    text, plain = alone.read_text().removesuffix(TUNED), many._Run.step
+    steps: list[int] = []
+
+    def counted(self: Any, step: int, observe: Any) -> None:
+        steps.append(step)
+        if len(steps) == 6:  # of the second user of the first chunk
+            raise KeyboardInterrupt
+        plain(self, step, observe)
+
+    monkeypatch.setattr(many._Run, "step", counted)
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    first.write_text(text + before), second.write_text(text + after)
+    out = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    with pytest.raises(KeyboardInterrupt):
+        go(first, out)
+    gone = out / "enrolling" / "gone" / "0123456789abcdef"
+    gone.mkdir(parents=True)
+    (gone / "users-000000.pt").write_bytes(b"of users whom nobody asks now")
+    steps.extend(range(10))  # never 6 again
+    begun = len(steps)
+    go(second, out, resume=True)
+    assert len(steps) - begun == 4 * 3 - 4  # three users, of whom one was trained before
+    assert not (out / "enrolling").exists()
+
+
+def test_training_left_by_rows_that_failed_is_said(
+    alone: Path, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dying(self: Any, step: int, observe: Any) -> None:
+        raise RuntimeError
+
+    out = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    with monkeypatch.context() as broken:
+        broken.setattr(many._Run, "step", dying)
+        broken.setattr(Unfinished, "answered", lambda self: None)
+        said = go(alone, out).lines
+    assert (out / "enrolling").exists() and "users' stopped training (personal data)" in said[-1]
+    assert not any("personal data" in line for line in go(alone, out, resume=True).lines)
+    assert not (out / "enrolling").exists()
 
 
 def test_states_and_adapters_are_kept_where_asked_for(recipe: Path, tiny_run: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from tailorlm.assembly.runs import write_json
@@ -10,6 +11,7 @@ from tailorlm.data.records import Example, User
 from tailorlm.evaluation import runner_drift, runner_norms
 from tailorlm.evaluation.plan import Method, Plan
 from tailorlm.evaluation.runner_drift import Asked
+from tailorlm.methods.gradient_norms import GradientNorms
 
 ASKED = Asked(2, ())
 
@@ -71,3 +73,30 @@ def test_norms_are_those_of_the_plan_s_seeds_splits_and_chunks(tmp_path: Path) -
     fewer = plan(tmp_path, shared("tuned", seed=1), splits=("ood",), users=2)
     assert runner_norms.gradient_norms(tmp_path, fewer) == {"tuned": [[6.0]]}
     assert runner_norms.gradient_norms(tmp_path, plan(tmp_path, shared("other"))) == {}
+
+
+def test_what_rows_share_is_found_whichever_of_them_is_left_and_first(tmp_path: Path) -> None:
+    rows = shared("tuned", "tuned+rag").methods
+    keep = runner_norms.Keeping(tmp_path, rows, 0)
+    roster: Any = SimpleNamespace(gradients=GradientNorms([[2.0]], [1]))
+    keep(next(plan(tmp_path, shared("tuned")).chunks("dev", 2)), [roster])
+    drifting = runner_drift.Drifting(tmp_path, desk(), broken, rows, 0, ASKED)
+    drifting(next(plan(tmp_path, shared("tuned")).chunks("dev", 2)), [roster])
+    for names in (("tuned", "tuned+rag"), ("tuned+rag", "tuned"), ("tuned+rag",), ("new", "tuned")):
+        one = plan(tmp_path, shared(*names), users=2)
+        assert runner_norms.gradient_norms(tmp_path, one) == {names[0]: [[2.0]]}  # a source once
+        assert runner_drift.unmeasured(tmp_path, one) == [f"drift of {names[0]} was not measured: RuntimeError"]
+    for name in ("tuned", "tuned+rag"):
+        measured(tmp_path, name, 0, drift=0.5, measured_users=2)
+    found = runner_drift.found(tmp_path, plan(tmp_path, shared("tuned+rag")), {"tuned+rag": False}, ASKED)
+    assert found["drift"] == {"tuned+rag": 0.5}
+    other = runner_drift.found(tmp_path, plan(tmp_path, shared("new")), {"new": False}, ASKED)
+    assert other == {}
+
+
+def desk() -> Any:
+    return SimpleNamespace(splits={"dev": None}, reason=lambda error: type(error).__name__)
+
+
+def broken() -> Any:
+    raise RuntimeError
