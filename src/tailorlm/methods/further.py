@@ -82,7 +82,7 @@ def trained_further(
     loss = row_loss(bench, injector, rows.rows, {}, effective)
     lengths = [len(row.ids) for row in rows.rows]
     # The plan has rows' numbers, not what they say; and a fresh anchor's parameters are the same at any scale.
-    about = digest(made_for.base(bench.backbone), made_for.rows(rows.rows), settings.dropout, scaling, anchor)
+    about = digest(made_for.base(bench.backbone), rows.rows, settings.dropout, scaling, anchor)
     saving = Saving(directory / STATE, about=about[:16])
     try:
         found = train_many(loss, raw(anchor, scaling), plan, settings.train, tokens=lengths, saving=saving)

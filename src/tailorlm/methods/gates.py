@@ -17,9 +17,11 @@ from tailorlm.adapters.lora import LoraSpace
 from tailorlm.adapters.rows import of_rows
 from tailorlm.backbone.patch import replace_forward, restore_forward
 from tailorlm.data.records import User
+from tailorlm.methods import made_for
 from tailorlm.methods.own_items import ItemSettings
 from tailorlm.methods.side_by_side import InChunks, Params, check_items, numbers, own_rows, train_on
 from tailorlm.methods.source import Bench
+from tailorlm.training.examples import TrainingSet
 from tailorlm.training.many import ManySettings
 from tailorlm.training.plan import Plan, plan_epochs
 
@@ -102,8 +104,7 @@ def train_gates(
     injector = GatedInjector(bench.backbone.model, space, own)
     places = {user.id: n for n, user in enumerate(users)}
 
-    def make(some: Sequence[User]) -> Params:
-        rows = own_rows(bench, some, settings.items)
+    def make(some: Sequence[User], rows: TrainingSet) -> Params:
         plan = plan_steps(some, numbers(some, rows), settings, seed)
         lora = whole[torch.tensor([places[user.id] for user in some])]
         # At zero a gate lets half of the input through.
@@ -119,7 +120,8 @@ def train_gates(
         finally:
             injector.clear()
 
-    chunks = InChunks(directory, "gates", (bench.backbone.id, settings, seed, whole), resume)
+    about = (made_for.base(bench.backbone), settings, seed, whole)
+    chunks = InChunks(directory, "gates", about, lambda some: own_rows(bench, some, settings.items), resume)
     trained = chunks.run(users, at_once, make)
     return {name: gate.to(bench.backbone.device) for name, gate in trained.items()}
 

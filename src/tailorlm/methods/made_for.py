@@ -4,7 +4,7 @@ Parameters mean nothing elsewhere, and nothing would show it: shapes fit. Knows 
 Source: issue 3 (a stored state goes on); Text-to-LoRA's and P2P's checkpoints name their base in the same way.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 
@@ -12,7 +12,6 @@ from tailorlm.adapters.lora import LoraSpace
 from tailorlm.adapters.space import AdapterSpace
 from tailorlm.backbone.fingerprint import fingerprint
 from tailorlm.backbone.model import Backbone
-from tailorlm.backbone.rows import Row
 from tailorlm.methods.side_by_side import digest
 from tailorlm.methods.source import Start
 
@@ -30,11 +29,6 @@ def beneath(start: Start | None) -> str:
     if start is None:
         return "none"
     return "a start of each one's own" if start.shared is None else f"one for all, {digest(start.shared)[:32]}"
-
-
-def rows(given: Sequence[Row]) -> list[str]:
-    """What rows are: their names, tokens and where prompts end. For digests, never to be shown: it is users' text."""
-    return [repr((row.id, row.ids, row.prompt_tokens)) for row in given]
 
 
 def said(space: AdapterSpace, scaling: float | None = None) -> str:

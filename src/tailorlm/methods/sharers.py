@@ -16,6 +16,7 @@ from tailorlm.adapters.batch import Adapters
 from tailorlm.adapters.lora import LoraSpace, joined
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import User
+from tailorlm.methods import made_for
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.masks import masked
 from tailorlm.methods.own_items import ItemSettings
@@ -24,6 +25,7 @@ from tailorlm.methods.side_by_side import InChunks, Params, check_items, own_pla
 from tailorlm.methods.source import Bench, Start
 from tailorlm.methods.tuning import Raw, row_loss
 from tailorlm.profiles.cache import claim
+from tailorlm.training.examples import TrainingSet
 from tailorlm.training.many import ManySettings, train_many
 
 
@@ -202,8 +204,7 @@ def train_sharers(
     def own_over_task(params: Raw, fixed: Raw) -> Adapters:
         return carried(task, effective(space, params, settings.lora.scaling))
 
-    def make(some: Sequence[User]) -> Params:
-        rows = own_rows(bench, some, settings.items)
+    def make(some: Sequence[User], rows: TrainingSet) -> Params:
         plan = own_plan(some, rows, epochs=settings.epochs, batch=settings.batch, seed=seed)
         raw = fresh(space, len(some), seed, bench.backbone.device)
 
@@ -213,7 +214,8 @@ def train_sharers(
         finally:
             dropping.clear()
 
-    chunks = InChunks(directory, "sharers", (bench.backbone.id, settings, seed, task), resume)
+    about = (made_for.base(bench.backbone), settings, seed, task)
+    chunks = InChunks(directory, "sharers", about, lambda some: own_rows(bench, some, settings.items), resume)
     trained = chunks.run([users[n] for n in places], settings.at_once, make)
     own = effective(space, trained, settings.lora.scaling).to(bench.backbone.device)
     return Sharers(tuple(users[n].id for n in places), vectors[places], own)

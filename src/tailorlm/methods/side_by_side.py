@@ -85,18 +85,20 @@ def train_on(
 class InChunks:
     """Work on users in chunks, each chunk's result in a file of `directory`: `name`-00000.pt and so on.
 
-    `about` is all that a result depends on besides the users; its digest is in the file.
+    `about` is all that a result depends on besides the users and their rows, which `rows` makes; the digest of all is
+    in the file.
     """
 
     directory: Path
     name: str
     about: Any
+    rows: Callable[[Sequence[User]], TrainingSet]
     resume: bool
 
-    def run(self, users: Sequence[User], at_once: int, make: Callable[[Sequence[User]], Params]) -> Params:
+    def run(self, users: Sequence[User], at_once: int, make: Callable[[Sequence[User], TrainingSet], Params]) -> Params:
         """(U, ...) tensors of all users, on the CPU. With `resume` a finished chunk is read instead of made.
 
-        ValueError where a file was made of other users, settings or weights, or is there without `resume`.
+        ValueError where a file was made of other users, items, settings or weights, or is there without `resume`.
         """
         checkpoints.make_private(self.directory)
         if not self.resume and any(self.directory.glob(f"{self.name}-*.pt")):
@@ -104,16 +106,20 @@ class InChunks:
         parts = [self._one(start, users[start : start + at_once], make) for start in range(0, len(users), at_once)]
         return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
-    def _one(self, start: int, users: Sequence[User], make: Callable[[Sequence[User]], Params]) -> Params:
+    def _one(self, start: int, users: Sequence[User], make: Callable[[Sequence[User], TrainingSet], Params]) -> Params:
         path = self.directory / f"{self.name}-{start:05d}.pt"
-        mark = digest(self.about, users)
+        rows = self.rows(users)
+        mark = digest(self.about, users, rows.rows)
         if path.exists():
             found = checkpoints.read(path)
             if found["mark"] != mark:
-                raise ValueError(f"{path} was made of other users, settings or weights; choose another directory")
+                raise ValueError(
+                    f"{path} was made of other users, items, settings or weights (of the base, or of what stands under "
+                    "them); choose another directory"
+                )
             params: Params = found["params"]
             return params
-        params = {name: t.cpu() for name, t in make(users).items()}
+        params = {name: t.cpu() for name, t in make(users, rows).items()}
         checkpoints.write(path, {"mark": mark, "params": params})
         return params
 

@@ -129,8 +129,8 @@ class Tuning:
     ) -> Tuned:  # fmt: skip
         plan, lengths = own_plan(people, rows, self.pace), [len(row.ids) for row in rows.rows]
         if saving is not None:  # the plan has the rows' numbers, not what they say
-            said = made_for.rows(rows.rows)
-            about = digest(sorted(self.about.items()), self.dropout, said, [fixed[name] for name in sorted(fixed)])
+            frozen = [fixed[name] for name in sorted(fixed)]
+            about = digest(sorted(self.about.items()), self.dropout, rows.rows, frozen)
             saving = replace(saving, about=about[:16])
         injector = masked(self.injector, self.dropout) if self.dropout else self.injector
         loss = row_loss(self.bench, injector, rows.rows, fixed, self.effective)

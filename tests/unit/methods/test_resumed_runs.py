@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from tailorlm.adapters.batch import Adapters
-from tailorlm.methods import prisp
+from tailorlm.methods import per_pcs, prisp
 from tailorlm.methods.further import TaskSettings
+from tailorlm.methods.gates import GateSettings
 from tailorlm.methods.lora import LoraSettings
+from tailorlm.methods.sharers import SharerSettings
 from tailorlm.training.many import ManySettings
 
 RATE = ManySettings(learning_rate=1e-2)
@@ -73,3 +75,26 @@ def test_an_anchor_s_further_training_goes_on_with_its_own_items_base_and_settin
         with pytest.raises(ValueError, match="holds the training of other users, items, settings"):
             other.run(users, there, resume=True)
     assert same(Further(bench).run(mine, there, resume=True), made)  # what is there was left as it was
+
+
+def per_pcs_of(bench):
+    sharing = SharerSettings(clusters=2, more_than=3, epochs=1, lora=LORA, train=RATE)
+    return per_pcs.Source(bench, per_pcs.Settings(sharers=sharing, gates=GateSettings(steps=2, train=RATE)))
+
+
+@pytest.mark.parametrize("kind", ["sharers", "gates"])
+def test_sharers_and_gates_go_on_on_their_own_base_and_rows(bench, six, other_base, tmp_path, kind):
+    made, there = per_pcs_of(bench), tmp_path / "run"
+    made.prepare(six, there)
+    if kind == "gates":
+        for path in there.glob("sharers-*.pt"):
+            path.unlink()  # they are made anew, and their gates are not theirs
+    for other in (other_base, replace(bench, max_tokens=96)):
+        with pytest.raises(ValueError, match=f"{kind}-00000.pt was made of other users, items, settings or weights"):
+            per_pcs_of(other).prepare(six, there, resume=True)
+        if kind == "gates":
+            for path in there.glob("sharers-*.pt"):
+                path.unlink()
+    again = per_pcs_of(bench)
+    again.prepare(six, there, resume=True)
+    assert same(again.sharers.adapters, made.sharers.adapters)

@@ -166,7 +166,7 @@ def test_a_resumed_run_reuses_chunks_and_refuses_others(bench, few, task, tmp_pa
     assert same(again.adapters, first.adapters, rtol=0, atol=0)
     for other in (dict(settings=replace(SMALL, epochs=2)), dict(seed=7), dict(task=None)):
         arguments = {"bench": bench, "task": task, "users": few, "directory": tmp_path, "resume": True} | other
-        with pytest.raises(ValueError, match="other users, settings or weights"):
+        with pytest.raises(ValueError, match="other users, items, settings or weights"):
             train(**arguments)
 
 
