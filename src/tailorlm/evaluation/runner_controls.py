@@ -17,13 +17,15 @@ from pathlib import Path
 
 from tailorlm.assembly.remembered import Fitted
 from tailorlm.assembly.store import StoredUsers, UserStore
-from tailorlm.data.records import User
+from tailorlm.data.records import Interaction, User
 from tailorlm.methods.p2p_controls import crossed, lent, words_shuffled
 from tailorlm.methods.source import AdapterSource, Roster, Training
 from tailorlm.profiles.profile import Profile
 
 Change = Callable[[Profile], Profile]
 """What is done to a profile."""
+LENDING = ("shuffled", "drawn")
+"""Controls that enrol everybody with somebody else's history."""
 Pair = tuple[str, str | None]
 """(user id, task)"""
 MOST = 1000
@@ -98,6 +100,8 @@ class Control:
             raise ValueError(
                 f'control "{self.name}" changes profiles, and this source read none: choose "shuffled" or "drawn"'
             )
+        if self.name in LENDING:  # what is lent is searched for each query, whenever it was
+            return replace(found, histories={id: untimed(items) for id, items in found.histories.items()})
         return found
 
     @cached_property
@@ -149,6 +153,11 @@ class Control:
 def unchanged(found: Profile) -> Profile:
     """The profile as it is."""
     return found
+
+
+def untimed(items: Sequence[Interaction]) -> tuple[Interaction, ...]:
+    """The items without their times: of whoever lends them all are searched, also those later than the query."""
+    return tuple(replace(item, time=None) for item in items)
 
 
 def stand_ins(asks: Mapping[str, frozenset[str | None]], seed: int) -> dict[str, str]:

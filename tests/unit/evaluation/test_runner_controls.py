@@ -1,6 +1,7 @@
 """Controls: nobody has the own profile, the tasks are what the control says, and each says where it changes nothing."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tailorlm.evaluation.runner_desk import Desk, Shown, generating
 from tailorlm.evaluation.runner_sources import Sourced
 from tailorlm.methods import none, p2p
 from tailorlm.methods.batches import BatchSettings
+from tailorlm.methods.p2p_inputs import NOTHING
 from tailorlm.methods.source import Bench
 from tailorlm.plugins import find
 from tailorlm.profiles.profile import Profile, Statement
@@ -214,6 +216,30 @@ def test_each_control_through_p2p(by_task: Prepared) -> None:
     assert all(torch.allclose(mixed[id, task], right[after[id], task], atol=1e-5) for id, task in right)
     disordered = enrolled(by_task, control("words_shuffled", split), users)  # this encoder counts letters alone
     assert all(torch.allclose(disordered[pair], right[pair], atol=1e-5) for pair in right)
+
+
+@pytest.mark.parametrize("name", ["shuffled", "drawn"])
+def test_items_that_are_lent_are_found_for_each_query_though_they_are_later(
+    bench: Bench, tmp_path: Path, name: str
+) -> None:
+    """As it was: a query before the stand-in's items was told that there are none, which is another control."""
+    prepared = trained(bench, tmp_path / "run", "attention", "all", source="items", k=2)
+    source: Any = prepared.source
+    split = stored(
+        (user, tuple(replace(query, time=-1.0) if user.id != "u0" else query for query in queries))
+        for user, queries in (asking(person(f"u{n}")) for n in range(4))
+    )
+    users = everybody(split)
+    lenders = {user.id: user.history[0].input.split()[1] for user in control(name, split).users(users)}
+    for query in (query for n in range(4) for query in split[n][1]):
+        right = source.told([query], control("", split).enrol(source, users, TASKS))[0]
+        wrong = control(name, split)
+        found = source.told([query], wrong.enrol(source, wrong.users(users), TASKS))[0]
+        theirs = {s.text for s in found.statements}
+        lender = person(lenders[query.user_id])
+        shown = {source.inputs.shown(item) for item in lender.history if item.task == query.task}
+        assert len(theirs) == 2 and theirs <= shown and lender.id != query.user_id
+        assert (right.text == NOTHING) == (query.user_id != "u0")  # the own items keep their times
 
 
 @pytest.mark.parametrize(
