@@ -149,6 +149,8 @@ def checked(work: Work, resume: bool) -> None:
     judging.check(work.recipe.eval.judge, work.plan)
     if resume:
         runner.check(work.plan)
+    for line in work.plan.unasked():
+        tell(f"{line}: users are taken in the order of the data")
     rows = [wanted(work.recipe, row, seed) for row in compared(work.recipe.eval) for seed in seeds(work.recipe)]
     for name in sorted({name for one in rows for name in work.sources.unknown(one)}):
         tell(f"{name} was trained before runs noted their training users: that nobody of them is asked is not known")

@@ -115,6 +115,16 @@ class Plan:
         store = self.splits[split]
         return sum(store.queries[: users or len(store)])
 
+    def unasked(self) -> list[str]:
+        """Of rows that serve the first users: the tasks of a split that none of these is asked, a line each."""
+        found = []
+        for way, (split, store) in product(self.ways, self.splits.items()):
+            first = frozenset[str | None]().union(*store.asks[: way.users or len(store)])
+            if left := sorted(task_of(task).name for task in store.asked.keys() - first):
+                names = ", ".join(method.name for method in way.methods)
+                found.append(f"{names}: the first {way.users} users of {split} are not asked {', '.join(left)}")
+        return list(dict.fromkeys(found))
+
     def total(self) -> int:
         """How many rows there will be."""
         return sum(len(way.methods) * self.count(split, way.users) for way in self.ways for split in self.splits)

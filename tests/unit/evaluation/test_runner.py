@@ -214,6 +214,18 @@ def test_fewer_users_and_several_splits_and_seeds(tmp_path: Path) -> None:
     assert result["timing"]["cumulative"]["a"][-1] == [USERS, pytest.approx(3.0 + USERS * 0.7)]
 
 
+def test_tasks_that_none_of_the_first_users_is_asked_are_said(tmp_path: Path) -> None:
+    pairs = []
+    for n, task in enumerate(["headline"] * 3 + ["movie_tagging"] * 3):  # a file written task by task
+        pairs.append((User(f"u{n}", ()), (Example(f"q{n}", f"u{n}", task, "Say", "drama"),)))
+    ways = [Echo(["a"]), Echo(["few", "few+rag"], users=3), Echo(["few"], users=3, seed=1), Echo(["more"], users=4)]
+    assert plan(tmp_path, *ways, dev=stored(pairs), other=people()).unasked() == [
+        "few, few+rag: the first 3 users of dev are not asked movie_tagging",
+        "few: the first 3 users of dev are not asked movie_tagging",
+    ]
+    assert plan(tmp_path, Echo(["a"]), Echo(["few"], users=1)).unasked() == []
+
+
 class Babbling(Echo):
     """Answers what is no label to the first `odd` users, and the right one to the others."""
 
