@@ -26,10 +26,12 @@ from tailorlm.assembly.usable import watched
 from tailorlm.data.problems import Report
 from tailorlm.data.records import User
 from tailorlm.data.splits import Split
-from tailorlm.methods import mt_lora, p2p
+from tailorlm.methods import made_for, mt_lora, p2p
 from tailorlm.methods.source import Bench, Profiler, shared_start
 
 CHECKPOINT, SHARED = "checkpoint", "shared"
+BASE = "base_fingerprint"
+"""In the provenance of the shared LoRA: the weights that it was trained on."""
 WHERE = {"mt_lora": SHARED, "p2p": CHECKPOINT}
 
 
@@ -106,7 +108,8 @@ def train_shared(built: Built, directory: Path, resume: bool) -> Adapters:
     adapters = source.enrol(built.users[:1]).adapters
     assert adapters is not None
     backbone = built.bench.backbone
-    save_peft(adapters, [directory / SHARED], backbone.id, backbone.revision, {"method": "mt_lora"})
+    about = {"method": "mt_lora", BASE: made_for.base(backbone)}
+    save_peft(adapters, [directory / SHARED], backbone.id, backbone.revision, about)
     return adapters
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tailorlm.adapters.batch import Adapters
 from tailorlm.adapters.peft_config import read_config
-from tailorlm.adapters.peft_files import load_peft
+from tailorlm.adapters.peft_files import load_peft, read_metadata
 from tailorlm.assembly import build, checkpoints, runs
 from tailorlm.assembly.anchors import start_of
 from tailorlm.assembly.datasets import pools, where
@@ -27,6 +27,7 @@ from tailorlm.assembly.trained_on import TrainedOn, check, note, trained_on
 from tailorlm.assembly.wanted import Wanted, standard
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, User
+from tailorlm.methods import made_for
 from tailorlm.methods.source import AdapterSource, Bench, Roster
 from tailorlm.plugins import find
 from tailorlm.training.examples import Pools
@@ -208,5 +209,11 @@ class Shared:
 
 
 def shared_lora(folder: Path, bench: Bench) -> Adapters:
-    """MT-LoRA as training saved it."""
+    """MT-LoRA as training saved it. ValueError where that was on other weights of a base of this name."""
+    made, now = read_metadata(folder).get(build.BASE, made_for.ANY), made_for.base(bench.backbone)
+    if made != now and made_for.ANY not in (made, now):
+        raise ValueError(
+            f"{folder} was trained on a base with weights of fingerprint {made}; {bench.backbone.id} has {now}: "
+            "use that base, or another folder"
+        )
     return load_peft(folder, bench.backbone.sites(read_config(folder).targets)).to(bench.backbone.device)
