@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from tailorlm.assembly.datasets import task_of
+from tailorlm.backbone.prompt import Prompt
+from tailorlm.contexts.context import Request
 from tailorlm.data.records import Example, Interaction, User
 from tailorlm.evaluation.scores import is_rating
 from tailorlm.metrics.rating import HIGH, LOW, number
@@ -36,6 +38,7 @@ def floor_majority(examples: Sequence[Example], common: Common) -> list[str]:
 def floor_user(examples: Sequence[Example], users: Mapping[str, User], common: Common) -> list[str]:
     """What the user's own earlier items of the task say, per example (N); ties go to the label used last.
 
+    Earlier is strictly before the query's time; an item that names no task is of the query's, as in contexts.
     A user without items of the task gets `common`'s answer. Raises KeyError for an unknown user.
     """
     return [own(example, users[example.user_id].history, common) for example in examples]
@@ -53,8 +56,9 @@ def payload(text: str) -> str:
 
 
 def own(example: Example, history: Sequence[Interaction], common: Common) -> str:
-    """The floor of one example from one user's history."""
-    said = [item.output.strip() for item in history if item.task == example.task]
+    """The floor of one example from one user's history: of the items that contexts may show beside it."""
+    past = Request(example, Prompt(""), tuple(history)).related
+    said = [item.output.strip() for item in past]
     if is_written(example.task) or not said:
         return fallback(example, common)
     return middle(example.task, list(dict.fromkeys(reversed(said))), Counter(said))

@@ -1,7 +1,11 @@
 """Floors: majority, own majority with ties, rounded means, copies, and what has no answer."""
 
+from dataclasses import replace
+
 import pytest
 
+from tailorlm.backbone.prompt import Prompt
+from tailorlm.contexts.context import Request
 from tailorlm.data.records import Example, Interaction, User
 from tailorlm.evaluation.floors import common_answers, floor_copy, floor_majority, floor_user
 
@@ -46,6 +50,19 @@ def test_the_user_floor_is_the_users_own_with_ties_to_the_latest() -> None:
 def test_the_user_floor_falls_back_without_items_of_the_task() -> None:
     users = {"u": user("u", ("movie_tagging", "space"))}
     assert floor_user([ask("u", "rating")], users, {"rating": "3"}) == ["3"]
+
+
+def test_the_user_floor_is_of_the_items_that_contexts_show() -> None:
+    """Those strictly before the query, and those that name no task, as `Request.related` has them."""
+    own = [("space", 1.0, "movie_tagging"), ("drama", 2.0, None), ("drama", 3.0, "movie_tagging"), ("4", 4.0, "rating")]
+    tied = [("space", 5.0, "movie_tagging"), ("space", 6.0, "movie_tagging")]
+    history = tuple(Interaction("Ask: x", output, time, task) for output, time, task in (*own, *tied))
+    query = replace(ask("u", "movie_tagging"), time=5.0)
+    assert floor_user([query], {"u": User("u", history)}, {}) == ["drama"]
+    assert floor_user([replace(query, time=None)], {"u": User("u", history)}, {}) == ["space"]
+    assert floor_user([replace(query, time=1.0)], {"u": User("u", history)}, {"movie_tagging": "crime"}) == ["crime"]
+    related = Request(query, Prompt(""), history).related
+    assert [item.output for item in related] == ["space", "drama", "drama"]
 
 
 def test_written_tasks_have_the_copy_as_every_floor() -> None:
