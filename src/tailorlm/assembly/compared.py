@@ -17,6 +17,7 @@ from tailorlm.plugins import names
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,79}")
 FLOOR = "floor_"
 """What the names of rows without a model begin with."""
+MOST_RESAMPLES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +100,8 @@ class EvalSettings:
         for name in ("oppu_users", "batch", "users_at_once", "resamples"):
             if getattr(self, name) < 1:
                 raise ValueError(f"eval.{name} is {getattr(self, name)}; expected at least 1")
+        if self.resamples > MOST_RESAMPLES:
+            raise ValueError(f"eval.resamples is {self.resamples}; expected at most {MOST_RESAMPLES:,}: all are held")
         if self.limit < 0:
             raise ValueError(f"eval.limit is {self.limit}; expected at least 0")
         for name in ("splits", "seeds"):

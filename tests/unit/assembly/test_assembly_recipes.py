@@ -41,6 +41,7 @@ def test_the_seed_is_everybodys_unless_a_method_has_its_own() -> None:
         ({"base": {"name": "x"}, "methods": {"p2p": {"train": {"steps": "1"}}}}, "steps: expected a whole number"),
         ({"base": {"name": "x"}, "eval": {"rows": ["p2p", "pp"]}}, r"eval.rows has 'pp'; did you mean p2p\?"),
         ({"base": {"name": "x"}, "eval": {"batch": 0}}, "eval.batch is 0; expected at least 1"),
+        ({"base": {"name": "x"}, "eval": {"resamples": 10**9}}, "eval.resamples is 1000000000; expected at most"),
         ({"base": {"name": "x"}, "data": {"holdout": 1.5}}, "data.holdout is 1.5; expected a share"),
         ({"base": {"name": "x"}, "data": {"held": -1}}, "data.held is -1; expected at least 0"),
         (
