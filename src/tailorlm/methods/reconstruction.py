@@ -19,8 +19,10 @@ from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.loss import row_losses
 from tailorlm.backbone.rows import Row, collate
 from tailorlm.hypernet.kinds import Network
+from tailorlm.methods import made_for
 from tailorlm.methods.described import Draw, TaskRows
 from tailorlm.methods.objectives import SharedLora
+from tailorlm.methods.side_by_side import digest
 from tailorlm.methods.source import Bench
 from tailorlm.profiles.table import VectorTable
 from tailorlm.training import checkpoints
@@ -96,12 +98,22 @@ def check_targets(goal: str, space: LoraSpace, tasks: int, targets: Adapters | N
         )
 
 
+def about(
+    bench: Bench, rows: TaskRows, start: Adapters | None, settings: TargetSettings, seed: int, given: Adapters | None
+) -> str:
+    """A digest of all that targets depend on: the base, the tasks' examples, where they begin, how they are trained,
+    or the LoRAs that are `given`.
+    """
+    return digest(made_for.base(bench.backbone), rows.rows.rows, rows.task, start, settings, seed, given)
+
+
 def kept(
-    directory: Path, space: LoraSpace, names: Sequence[str], resume: bool, make: Callable[[], Adapters]
+    directory: Path, space: LoraSpace, names: Sequence[str], mark: str, resume: bool, make: Callable[[], Adapters]
 ) -> Adapters:
     """The targets of a run, a LoRA a task of `names`: made once and kept, so that a resumed run aims at the same.
 
-    ValueError where the folder has targets already and `resume` is False, or they are other tasks'.
+    ValueError where the folder has targets already and `resume` is False, or they are other tasks', or of another
+    `mark` (`about`).
     """
     path = directory / TARGETS
     if path.exists() and not resume:
@@ -109,10 +121,15 @@ def kept(
     if not path.exists():
         checkpoints.make_private(directory)
         made = {name: tensor.cpu() for name, tensor in make().tensors.items()}
-        checkpoints.write(path, {"tasks": list(names), "tensors": made})
+        checkpoints.write(path, {"tasks": list(names), "mark": mark, "tensors": made})
     found = checkpoints.read(path)
     if found["tasks"] != list(names):
         raise ValueError(f"{path} is of {len(found['tasks'])} tasks which are not these {len(names)}: choose another")
+    if found.get("mark") != mark:
+        raise ValueError(
+            f"{path} was made of other examples, `targets` settings, start or base; choose another directory, or "
+            "delete the file to train the tasks' LoRAs anew"
+        )
     return Adapters(space, found["tensors"])
 
 

@@ -17,25 +17,14 @@ from tailorlm.adapters.batch import Adapters
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, User
 from tailorlm.hypernet.kinds import Network, make
-from tailorlm.methods import described
+from tailorlm.methods import described, reconstruction
 from tailorlm.methods.batches import BatchSettings, count_tokens
 from tailorlm.methods.described import DescribedTask, TaskRows, Told, task_rows
 from tailorlm.methods.form import Form, at_start, lora
 from tailorlm.methods.held import LOSS, check_monitor, held_batches, held_loss
 from tailorlm.methods.lora import LoraSettings
 from tailorlm.methods.objectives import HypernetObjective, LossSettings
-from tailorlm.methods.reconstruction import (
-    DISTANCES,
-    PairStream,
-    ReconstructionObjective,
-    TargetSettings,
-    check_targets,
-    fresh,
-    kept,
-    mean,
-    set_gains,
-    trained_adapters,
-)
+from tailorlm.methods.reconstruction import DISTANCES, PairStream, ReconstructionObjective, TargetSettings
 from tailorlm.methods.source import Bench, Needs, Roster, Start
 from tailorlm.methods.task_names import check_names
 from tailorlm.methods.text_to_lora_network import CHECKPOINT, load, network_settings, save
@@ -138,7 +127,7 @@ class Source:
         held: Sequence[DescribedTask] = (), targets: Adapters | None = None,
     ) -> None:  # fmt: skip
         """Train the network on these tasks; reconstruction may be given LoRAs of theirs, in order, as `targets`."""
-        check_targets(self.settings.goal, self.space, len(tasks), targets)
+        reconstruction.check_targets(self.settings.goal, self.space, len(tasks), targets)
         rows = task_rows(self.bench, tasks)
         table = self.table(rows.descriptions)
         begin, names = self.start.one() if self.start is not None else None, [task.name for task in tasks]
@@ -146,7 +135,11 @@ class Source:
             if self.settings.goal == "sft":
                 self.train_on_rows(self.build(table, begin), table, rows, directory, resume, held)
             else:
-                made = kept(directory, self.space, names, resume, lambda: targets or self.trained(rows, begin))
+                how, seed = self.settings.targets, self.settings.train.seed
+                mark = reconstruction.about(self.bench, rows, begin, how, seed, targets)
+                made = reconstruction.kept(
+                    directory, self.space, names, mark, resume, lambda: targets or self.trained(rows, begin)
+                )
                 self.train_on_adapters(table, rows, made, directory, resume, held)
         finally:  # also where training was interrupted: the model is everybody's
             self.injector.clear()
@@ -165,8 +158,10 @@ class Source:
     def trained(self, rows: TaskRows, begin: Adapters | None) -> Adapters:
         """A LoRA for each of the rows' tasks."""
         settings, device = self.settings, self.bench.backbone.device
-        first = begin if begin is not None else fresh(self.space, settings.train.seed, device)
-        return trained_adapters(self.bench, self.injector, rows, first, settings.targets, settings.train.seed)
+        first = begin if begin is not None else reconstruction.fresh(self.space, settings.train.seed, device)
+        return reconstruction.trained_adapters(
+            self.bench, self.injector, rows, first, settings.targets, settings.train.seed
+        )
 
     def train_on_adapters(
         self, table: VectorTable, rows: TaskRows, targets: Adapters, directory: Path, resume: bool,
@@ -174,8 +169,8 @@ class Source:
     ) -> None:  # fmt: skip
         """Reconstruction: the network begins at the mean of the tasks' LoRAs."""
         settings, targets = self.settings, targets.to(self.bench.backbone.device)
-        network = self.build(table, mean(targets))
-        set_gains(network, targets)
+        network = self.build(table, reconstruction.mean(targets))
+        reconstruction.set_gains(network, targets)
         objective = ReconstructionObjective(network, table, targets, DISTANCES[settings.goal](targets))
         stream = PairStream(rows, settings.batch.users, settings.train.seed)
         train(objective, stream, settings.train, directory, evaluate=self.evaluation(network, held), resume=resume)

@@ -4,13 +4,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from described_tasks import settings, start, task
 
 from tailorlm.adapters.batch import Adapters
-from tailorlm.methods import per_pcs, prisp
+from tailorlm.methods import per_pcs, prisp, text_to_lora
 from tailorlm.methods.further import TaskSettings
 from tailorlm.methods.gates import GateSettings
 from tailorlm.methods.lora import LoraSettings
+from tailorlm.methods.reconstruction import TARGETS, TargetSettings
 from tailorlm.methods.sharers import SharerSettings
+from tailorlm.methods.source import shared_start
 from tailorlm.training.many import ManySettings
 
 RATE = ManySettings(learning_rate=1e-2)
@@ -98,3 +101,30 @@ def test_sharers_and_gates_go_on_on_their_own_base_and_rows(bench, six, other_ba
     again = per_pcs_of(bench)
     again.prepare(six, there, resume=True)
     assert same(again.sharers.adapters, made.sharers.adapters)
+
+
+def reconstructing(bench, epochs=1, begin=None):
+    given = replace(settings(2, "z_score"), targets=TargetSettings(epochs=epochs))
+    return text_to_lora.Source(bench, given, begin)
+
+
+def test_targets_are_kept_for_their_own_examples_settings_start_and_base(bench, tasks, other_base, tmp_path):
+    there = tmp_path / "run"
+    reconstructing(bench).prepare(tasks, there)
+    made = (there / TARGETS).read_bytes()
+    reconstructing(bench).prepare(tasks, there, resume=True)
+    others = [
+        (reconstructing(bench, epochs=6), tasks),
+        (reconstructing(bench), [task("loud", "#"), *tasks[1:]]),
+        (reconstructing(bench, begin=shared_start(start(bench))), tasks),
+        (reconstructing(other_base), tasks),
+    ]
+    for other, users in others:
+        with pytest.raises(ValueError, match=r"targets.pt was made of other examples, `targets` settings, start or b"):
+            other.prepare(users, there, resume=True)
+    source = reconstructing(bench)
+    one = start(bench)
+    given = Adapters(one.space, {name: t.repeat(4, 1, 1, 1) for name, t in one.tensors.items()})
+    with pytest.raises(ValueError, match="was made of other examples"):
+        source.prepare_tasks(source.tasks(tasks), there, resume=True, targets=given)
+    assert (there / TARGETS).read_bytes() == made
