@@ -59,18 +59,30 @@ def save_peft(
     holds NaN or Inf (BadAdapters), if directories repeat, do not match in number, or hold other things, or if PEFT
     has no form for the kind, or if there are no adapters (None: the base answers; all ValueError).
     """
-    if adapters is None:
-        raise ValueError("there is no adapter to export: the base model answers, or an adapter is made for each query")
-    space = adapters.space
-    config = portable_config(space, base_id, revision)
-    targets = [Path(directory) for directory in directories]
-    _check_targets(targets, len(adapters))
-    adapters.check()
-    header = _header(metadata, base_id, revision)
+    adapters = check_peft(adapters, directories, base_id, revision, metadata)
+    space, targets = adapters.space, [Path(directory) for directory in directories]
+    config, header = portable_config(space, base_id, revision), _header(metadata, base_id, revision)
     tensors = {name: t.detach().cpu() for name, t in adapters.tensors.items()}
     for number, target in enumerate(targets):
         one = space.to_file({name: t[number] for name, t in tensors.items()})
         _write(target, {key: t.clone(memory_format=torch.contiguous_format) for key, t in one.items()}, header, config)
+
+
+def check_peft(
+    adapters: Adapters | None,
+    directories: Sequence[str | Path],
+    base_id: str,
+    revision: str | None,
+    metadata: Mapping[str, str],
+) -> Adapters:
+    """The adapters, where `save_peft` would write them; raises all that it raises, and makes nothing."""
+    if adapters is None:
+        raise ValueError("there is no adapter to export: the base model answers, or an adapter is made for each query")
+    portable_config(adapters.space, base_id, revision)
+    _check_targets([Path(directory) for directory in directories], len(adapters))
+    adapters.check()
+    _header(metadata, base_id, revision)
+    return adapters
 
 
 def load_peft(directory: str | Path, sites: Sequence[Site]) -> Adapters:

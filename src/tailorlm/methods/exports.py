@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from tailorlm.adapters.peft_files import directory_for, save_peft
+from tailorlm.adapters.peft_files import check_peft, directory_for, save_peft
 from tailorlm.backbone.model import Backbone
 from tailorlm.methods.source import Roster
 from tailorlm.training.checkpoints import make_private
@@ -18,7 +18,7 @@ def export(roster: Roster, directory: Path, backbone: Backbone, made_by: Mapping
     """A folder for each owner below `directory`, private: the user's, of an adapter a task one inside for each task.
 
     Owners whom the base answers have none: `left_out` says of how many. ValueError with the reason where no adapter is
-    a user's own, or the kind has no portable form: none is written.
+    a user's own, the kind has no portable form, or an adapter cannot be written: none is, and no folder is made.
     """
     if roster.profiles or roster.histories:
         raise ValueError("an adapter is made for each query: there is none of a user's to export")
@@ -27,8 +27,12 @@ def export(roster: Roster, directory: Path, backbone: Backbone, made_by: Mapping
     own = {owner: place for owner, place in roster.place.items() if place >= 0}
     if roster.adapters is None or not own:
         raise ValueError("the base model answers: there is no adapter to export")
-    folders = [_private(directory, *owner) for owner in own]
-    save_peft(roster.adapters[torch.tensor(list(own.values()))], folders, backbone.id, backbone.revision, made_by)
+    folders = [_folder(directory, *owner) for owner in own]
+    adapters = roster.adapters[torch.tensor(list(own.values()))]
+    check_peft(adapters, folders, backbone.id, backbone.revision, made_by)  # first: folders' names are users' ids
+    for above in dict.fromkeys((directory, *(folder.parent for folder in folders))):
+        make_private(above)
+    save_peft(adapters, folders, backbone.id, backbone.revision, made_by)
     return folders
 
 
@@ -40,9 +44,6 @@ def left_out(roster: Roster) -> str | None:
     return f"{plain} of {len(roster.place)} have no adapter of their own (nothing to train on): the base model answers"
 
 
-def _private(directory: Path, user: str, task: str | None) -> Path:
-    """Where an owner's adapter goes; the folders above it are only the owner's to read."""
+def _folder(directory: Path, user: str, task: str | None) -> Path:
     own = directory_for(directory, user)
-    for one in (directory, own) if task is not None else (directory,):
-        make_private(one)
     return own if task is None else directory_for(own, task)

@@ -60,3 +60,22 @@ def test_what_has_no_form_says_why(bench, people, tmp_path):
     with pytest.raises(ValueError, match="stack|portable|form"):
         export(replace(queried, adapters=both, place={("a", None): 0}, histories={}), tmp_path, bench.backbone, {})
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_what_is_refused_leaves_no_folder_with_a_users_id(bench, tmp_path):
+    ia3 = PeftSettings(kind="ia3", options={"targets": ["k_proj", "v_proj", "down_proj"]})
+    over = ia3.effective(ia3.space(bench.backbone), ia3.fresh(bench.backbone, 2, 0))
+    spoilt = adapters(bench, 2)
+    spoilt.tensors["q_proj.A"][1, 0, 0, 0] = float("nan")
+    place = {("a", "tweet"): 0, ("b", "tweet"): 1}
+    for made, message in ((stacked(adapters(bench, 1), over), "PEFT has no form"), (spoilt, "NaN or Inf")):
+        with pytest.raises(ValueError, match=message):
+            export(Roster(made, place), tmp_path / "kept", bench.backbone, {})
+    with pytest.raises(ValueError, match="must be a text"):
+        export(Roster(adapters(bench, 2), place), tmp_path / "kept", bench.backbone, {"method": 1})
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "kept" / "b" / "tweet").mkdir(parents=True)
+    (tmp_path / "kept" / "b" / "tweet" / "letter.txt").write_text("mine")
+    with pytest.raises(ValueError, match="is not an adapter folder"):
+        export(Roster(adapters(bench, 2), place), tmp_path / "kept", bench.backbone, {})
+    assert not (tmp_path / "kept" / "a").exists()
