@@ -60,9 +60,9 @@ def answers(
 ) -> list[list[str]]:
     """The greedy answers to Q questions under adapters `index` (Q, C): Q lists of C; `rows` of them run together.
 
-    Prompts are shortened to what the answer, and virtual tokens of the adapters, leave of the model's positions.
+    Prompts are shortened as evaluation's are (`longest`).
     """
-    positions = bench.backbone.max_tokens - (0 if adapters is None else injector.space.virtual_tokens)
+    virtual = 0 if adapters is None else injector.space.virtual_tokens
     found: dict[tuple[int, int], str] = {}
     for name in sorted({question.task.name for question in questions}):
         places = [(q, c) for q, one in enumerate(questions) if one.task.name == name for c in range(index.shape[1])]
@@ -70,10 +70,19 @@ def answers(
         texts = generate(
             bench.backbone, injector, [questions[q].prompt for q, _ in places], adapters,
             index[tuple(zip(*places, strict=True))], task.max_new_tokens,
-            batch_size=rows, max_prompt_tokens=min(bench.max_tokens, positions - task.max_new_tokens),
+            batch_size=rows, max_prompt_tokens=longest(bench, task, virtual),
         )  # fmt: skip
         found.update(zip(places, texts, strict=True))
     return [[found[q, c] for c in range(index.shape[1])] for q in range(len(questions))]
+
+
+def longest(bench: Bench, task: Task, virtual: int) -> int:
+    """Tokens of a prompt at most: what the answer leaves of the bench's `max_tokens`, within the model's positions, of
+    which an adapter's `virtual` tokens take their own. Where it leaves nothing, as many as the positions do.
+    """
+    positions = bench.backbone.max_tokens - virtual - task.max_new_tokens
+    room = bench.max_tokens - task.max_new_tokens
+    return min(room, positions) if room > 0 else positions
 
 
 def scores(questions: Sequence[Question], said: Sequence[Sequence[str]]) -> Tensor:

@@ -10,7 +10,8 @@ from tailorlm.adapters.prompt_tuning import Space
 from tailorlm.backbone import generate as generation
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Interaction, User
-from tailorlm.methods import oppu, tuning
+from tailorlm.evaluation import runner_desk
+from tailorlm.methods import answering, oppu, tuning
 from tailorlm.methods.answering import Question, answers
 from tailorlm.training.many import ManySettings
 
@@ -59,8 +60,15 @@ def test_a_bench_that_asks_for_less_keeps_it(bench, lengths):
     space = Space(VIRTUAL, 32)
     adapters = Adapters(space, {"prompt": torch.randn(1, VIRTUAL, 32)})
     answers(short, Injector(short.backbone.model, space), asked(short), adapters, torch.tensor([[0]]), 2)
-    assert max(lengths) == 200
+    assert max(lengths) == 200 - NEW  # the answer is a part of what a bench allows, as in evaluation
     assert short.beside(VIRTUAL) is short and bench.beside(500).max_tokens == 12
+
+
+@pytest.mark.parametrize("virtual", [0, 1, VIRTUAL])
+@pytest.mark.parametrize("allowed", [2, NEW, NEW + 1, 200, 500, 512, 4096])
+def test_fitness_sees_as_much_of_a_question_as_evaluation_shows(bench, allowed, virtual):
+    some, task = replace(bench, max_tokens=allowed), replace(bench.task_of("headline"), max_new_tokens=NEW)
+    assert answering.longest(some, task, virtual) == runner_desk.longest(some, task, virtual=virtual)
 
 
 @pytest.mark.parametrize("kind", ["prompt_tuning", "prefix_tuning", "ia3"])
