@@ -1,4 +1,4 @@
-"""Text-to-LoRA on the demo's small tasks: `python -m tailorlm.demo.task_study OUT [--seed S]`, most of an hour on two cores.
+"""Text-to-LoRA on the demo's small tasks: `python -m tailorlm.demo.task_study OUT [--seed S]`, an hour on two cores.
 
 Trains MT-LoRA, a LoRA a task, and Text-to-LoRA end to end and by reconstruction; asks seen tasks in unseen words,
 held-out tasks, and with imprecise and wrong descriptions. Knows nothing of users. Source: Text-to-LoRA's and PRISP's

@@ -12,7 +12,7 @@ from tailorlm.evaluation.names import in_order, method_kind, method_name, split_
 from tailorlm.evaluation.scores import is_rating, score_answers
 
 LONGEST = 600
-SIGNS = {"right": "✓", "close": "≈", "partly": "≈", "wrong": "✗", "unscored": "–"}
+SIGNS = {"right": "✓", "close": "≈", "partly": "≈", "wrong": "✗", "unscored": "?"}
 
 
 def user_card(number: int, split: str, rows: Sequence[Row], run: str = "") -> Markup:
