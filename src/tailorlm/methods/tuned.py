@@ -58,10 +58,12 @@ class Tuned:
         params, fixed = ({n: t.to(device) for n, t in part.items()} for part in (self.params, self.fixed))
         return replace(self, params=params, fixed=fixed)
 
-    def put(self, places: Sequence[int], params: Mapping[str, Tensor]) -> "Tuned":
-        """The owners at `places` with new, trained parameters; all others keep every bit."""
-        now = {name: put_rows(tensor, places, params[name]) for name, tensor in self.params.items()}
-        return replace(self, params=now, untrained=self.untrained.difference(self.owners[place] for place in places))
+    def put(self, places: Sequence[int], new: "Tuned") -> "Tuned":
+        """The owners at `places` with the tensors of `new` (P), trained or not as there; all others keep every bit."""
+        params = {name: put_rows(tensor, places, new.params[name]) for name, tensor in self.params.items()}
+        fixed = {name: put_rows(tensor, places, new.fixed[name]) for name, tensor in self.fixed.items()}
+        untrained = self.untrained.difference(new.owners) | new.untrained
+        return replace(self, params=params, fixed=fixed, untrained=untrained)
 
     def noted(self, places: Sequence[int], seen: Sequence[frozenset[str]]) -> "Tuned":
         """The owners at `places` have seen these items besides."""

@@ -99,13 +99,21 @@ class Tuning:
             tuned = tuned.noted(places, rows.seen)
             fresh = [number for number, own in enumerate(rows.numbers()) if own]
             if fresh:
-                kept = [places[number] for number in fresh]
-                old = tuned[kept]
-                now = self._trained(_only(some, fresh), _of(rows, fresh), old.params, old.fixed, None, observe)
-                tuned = tuned.put(kept, now.params)
+                kept, who, own = [places[number] for number in fresh], _only(some, fresh), _of(rows, fresh)
+                old = self._begun(tuned[kept], who, own)
+                now = self._trained(who, own, old.params, old.fixed, None, observe)
+                tuned = tuned.put(kept, now)
                 adapters = self._replaced(adapters, kept, now)
         adapters, place = placed(adapters, tuned)
         return replace(roster, adapters=adapters, place=place, tuned=tuned)
+
+    def _begun(self, old: Tuned, people: Sequence[Owner], rows: OwnRows) -> Tuned:
+        """`old` (U), those who were never trained beginning as who is enrolled now: a start may be of the own rows."""
+        new = [number for number, owner in enumerate(people) if owner.place in old.untrained]
+        if not new:
+            return old
+        params, fixed = self.begin(_only(people, new), _of(rows, new))
+        return old.put(new, replace(old[new], params=params, fixed=fixed))
 
     def _check_tasks(self, people: Sequence[Owner]) -> None:
         """Settings of a task that nobody knows would change nothing, and nothing would show it."""

@@ -178,6 +178,19 @@ def grown(few, people, number, items):
     return [replace(u, history=own(people[n])[:count]) if n == number else u for n, u in enumerate(few)]
 
 
+@pytest.mark.parametrize("begin", ["anchor", "fresh", "pissa", "lora_ga"])
+@pytest.mark.parametrize("train", ["B+C", "full"])
+def test_first_items_that_come_later_train_as_if_they_had_been_there(bench, few, anchor, begin, train):
+    made = source(bench, anchor, begin=begin, train_parts=train, train=replace(TRAIN, epsilon=1e-3))
+    before = made.enrol([few[0], replace(few[1], history=())])
+    after = made.more(before, [few[1]])
+    assert not after.tuned.untrained and before.tuned.untrained == {(few[1].id, None)}
+    together, place = made.enrol(few[:2]), after.place[few[1].id, None]
+    for name, tensor in after.adapters.tensors.items():
+        assert torch.equal(tensor[after.place[few[0].id, None]], before.adapters.tensors[name][0])
+        assert torch.allclose(tensor[place], together.adapters.tensors[name][1], atol=1e-5), name
+
+
 @pytest.mark.parametrize(("begin", "train"), [("anchor", "B+C"), ("pissa", "full")])
 def test_new_items_train_their_user_on_those_alone_and_nobody_else(bench, few, people, anchor, begin, train):
     # AdamW makes steps of gradients that are nothing but rounding, unless epsilon is above them.
