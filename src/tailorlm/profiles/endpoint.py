@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from email.message import Message
-from http.client import HTTPException, HTTPMessage
+from http.client import HTTPException, HTTPMessage, HTTPResponse
 from threading import Lock
 from typing import IO, Any
 from urllib.error import HTTPError, URLError
@@ -137,7 +137,7 @@ class Endpoint:
     def _reply(self, prompt: str) -> str:
         try:
             with self.opener.open(self._request(prompt), timeout=self.settings.timeout) as answer:
-                body = answer.read(LONGEST_REPLY + 1)
+                body = _read(answer, self.settings.timeout)
         except HTTPError as error:
             with error:
                 raise _refusal(error) from None
@@ -215,6 +215,16 @@ def _after(headers: Message) -> float:
     return float(value) if value.replace(".", "", 1).isdecimal() else 0.0
 
 
+def _read(answer: HTTPResponse, timeout: float) -> bytes:
+    """The body, or a little more than is taken. TimeoutError where it drips in for longer than `timeout` seconds."""
+    body, end = b"", time.monotonic() + timeout
+    while len(body) <= LONGEST_REPLY and (part := answer.read1(LONGEST_REPLY)):
+        body += part
+        if time.monotonic() > end:
+            raise TimeoutError
+    return body
+
+
 def _text(body: bytes) -> str:
     """The reply in a response body. Another shape, no text or a reply cut by max_tokens is a failure."""
     if len(body) > LONGEST_REPLY:
@@ -222,10 +232,12 @@ def _text(body: bytes) -> str:
     try:
         choice: Any = json.loads(body)["choices"][0]
         text, reason = choice["message"]["content"], choice.get("finish_reason")
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise _Failure("the response is not a chat completion", False, 1) from None
     if reason == "length":
         raise _Failure("the reply was cut: raise max_tokens", False, 0)
     if not isinstance(text, str) or not text.strip():
         raise _Failure("the reply has no text", True, 0)
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise _Failure("the reply has lone surrogates, which are no text", False, 0)
     return text

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -14,7 +15,7 @@ class Server:
     """Answers with the scripted steps for each prompt in turn, then echoes it."""
 
     def __init__(self):
-        self.requests, self.script, self.delay = [], [], 0.0
+        self.requests, self.script, self.delay, self.drip = [], [], 0.0, 0.0
         self.busy = self.most_busy = 0
         self.lock = threading.Lock()
         outer = self
@@ -48,7 +49,12 @@ class Server:
             handler.send_header(name, value)
         handler.send_header("Content-Length", str(len(data)))
         handler.end_headers()
-        handler.wfile.write(data)
+        if not self.drip:
+            handler.wfile.write(data)
+        with suppress(OSError):  # a client that has gone
+            for place in range(len(data) if self.drip else 0):
+                handler.wfile.write(data[place : place + 1])
+                time.sleep(self.drip)
 
 
 @pytest.fixture
@@ -115,6 +121,12 @@ def test_a_slow_server_is_a_timeout(server):
         client(server, timeout=0.1, retries=1)(["p"])
 
 
+def test_a_server_that_drips_is_a_timeout(server):
+    server.drip = 0.05
+    with pytest.raises(EndpointError, match=r"no reply in 0\.3 s \(after 1 tries\)"):
+        client(server, timeout=0.3, retries=0)(["p"])
+
+
 def test_nobody_there():
     with pytest.raises(EndpointError, match="no connection: ConnectionRefusedError"):
         Endpoint(Settings("http://127.0.0.1:9/v1", "m", retries=0))(["p"])
@@ -130,6 +142,8 @@ def choice(content, reason="stop"):
         (b"<html>", "not a chat completion"),
         ({"choices": []}, "not a chat completion"),
         ([], "not a chat completion"),
+        (b"[" * 100_000, "not a chat completion"),
+        (choice("\ud800 [RESULT] 3"), r"lone surrogates"),
         (choice("half a sen", "length"), "raise max_tokens"),
     ],
 )
