@@ -118,7 +118,7 @@ def dot_row(row: DotRow, y: float) -> Markup:
     shown = [(series, dot) for series, dot in enumerate(row.dots) if dot is not None]
     spread = 4.5 if len(row.dots) > 1 else 0.0
     marks = [mark(dot, series, y - spread + 2 * spread * series, row.kind) for series, dot in shown]
-    values = " / ".join(DASH if dot is None else f"{dot.value:.0f}" for dot in row.dots)
+    values = " / ".join(DASH if dot is None else f"{math.floor(dot.value + 0.5)}" for dot in row.dots)
     return joined(label(y, row.label, row.kind), *marks, words(WIDTH, y + 4, values, f"value {row.kind}", "end"))
 
 

@@ -20,7 +20,7 @@ BESIDE, MARKS = 2.4, 14
 """How far lines with intervals stand apart, and marks of a line at most."""
 MARGIN = 6.0
 """Room between the lowest and highest mark and the edges."""
-LONGEST, WIDEST = 22, 46
+LONGEST, WIDEST = 16, 46
 """Letters of a name at most for two names to stand side by side in the legend, and of a line of a heading."""
 
 
@@ -44,7 +44,7 @@ def lines(plot: Lines | Scatter) -> Markup:
     behind = [faint(line, across, up) for line in plot.lines if line not in named]
     mark = pointed(plot.mark, across, up) if isinstance(plot, Lines) and plot.mark else None
     below, legend = names(named, styles, BOTTOM + 46)
-    return picture(plot.title, about(plot), below, frame(across, up), joined(*behind, *body, mark), legend)
+    return picture(plot.title, about(plot), below, frame(across, up), joined(*behind, mark, *body), legend)
 
 
 def faint(line: Line, across: Scale, up: Scale) -> Markup:
@@ -124,14 +124,17 @@ def whisker(x: float, point: Point, up: Scale, colour: str) -> Markup | None:
 
 
 def shape(x: float, y: float, style: int) -> Markup:
-    """A mark: disc, diamond, square, triangles, cross, plus or hourglass."""
+    """A mark: disc, diamond, square, triangles, cross, plus or hourglass; 30 styles differ in it or in colour."""
     paths = (
         "M-3.6 0a3.6 3.6 0 1 0 7.2 0a3.6 3.6 0 1 0 -7.2 0z", "M0 -4.6L4.6 0L0 4.6L-4.6 0z", "M-3.3 -3.3h6.6v6.6h-6.6z",
         "M0 -4.2L4.2 3.2h-8.4z", "M0 4.2L4.2 -3.2h-8.4z", "M-3.4 -3.4L3.4 3.4M-3.4 3.4L3.4 -3.4",
         "M-4.2 0H4.2M0 -4.2V4.2", "M-3.8 -4h7.6L-3.8 4h7.6z",
     )  # fmt: skip
     return element(
-        "path", d=paths[style % SHAPES], transform=f"translate({x:.1f} {y:.1f})", class_=f"spot {coloured(style)}"
+        "path",
+        d=paths[(style + style // SHAPES) % SHAPES],
+        transform=f"translate({x:.1f} {y:.1f})",
+        class_=f"spot {coloured(style)}",
     )
 
 

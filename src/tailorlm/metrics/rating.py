@@ -1,7 +1,7 @@
 """MAE and RMSE of rating answers, as LaMP-3's official evaluation counts them, and a score in 0..1 per
 row.
 
-An answer is read with float(). One that cannot be read (or is not finite) counts as the extreme
+An answer is read with float(). One that cannot be read (or is not finite, or 1e100 and more) counts as the extreme
 farthest from gold, and in the middle as the higher one. Knows nothing of tasks. Source: LaMP,
 evaluation of LaMP-3; reference section 4.
 """
@@ -12,15 +12,16 @@ from collections.abc import Sequence
 from tailorlm.metrics.rows import check_rows, mean
 
 LOW, HIGH = 1.0, 5.0
+ABSURD = 1e100
 
 
 def number(text: str) -> float | None:
-    """What float() reads in `text`, or None where it reads nothing or nothing finite."""
+    """What float() reads in `text`, or None where it reads nothing, or nothing that means stand (1e100 and beyond)."""
     try:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if abs(value) < ABSURD else None
 
 
 def farthest(gold: float, low: float = LOW, high: float = HIGH) -> float:
@@ -48,7 +49,7 @@ def rating(
     distances = errors(predictions, targets, low, high)
     return {
         "mae": mean(distances),
-        "rmse": math.hypot(*distances) / math.sqrt(len(distances)),  # no square of an answer like 1e200
+        "rmse": math.sqrt(mean([distance**2 for distance in distances])),
         "invalid": float(sum(number(text) is None for text in predictions)),
     }
 

@@ -11,7 +11,7 @@ from tailorlm.evaluation.charts import halves
 from tailorlm.evaluation.figure import LINES, SCORE, faded
 from tailorlm.evaluation.markup import element
 from tailorlm.evaluation.names import foremost
-from tailorlm.evaluation.plot_drawing import BOTTOM, MARGIN, TOP, drawn, styled
+from tailorlm.evaluation.plot_drawing import BOTTOM, MARGIN, TOP, coloured, drawn, shape, styled
 from tailorlm.evaluation.plot_scales import rounds, scale, texts
 from tailorlm.evaluation.plots import FAINT, WIDEST, Axis, Bars, Line, Lines, Named, Point, Scatter, exactly, plainly
 from tailorlm.evaluation.quantities import MOMENTS, duration
@@ -92,6 +92,18 @@ def test_lines_differ_in_more_than_colour() -> None:
     assert styles == [*range(LINES)]
     picture = root(Lines("t", K, SCORE, tuple(line(f"m{n}", 1, 2, kind=kind) for n, kind in enumerate(kinds))))
     assert len({one.attrib["d"] for one in picture.iter("path")}) == LINES
+
+
+def test_no_two_of_many_lines_look_alike() -> None:
+    styles = styled([line("x", 1)] * 30)
+    assert len({(coloured(style), shape(0, 0, style)) for style in styles}) == 30
+
+
+@pytest.mark.parametrize(("name", "columns"), [("PRISP: MT-LoRA 1e3 10", 1), ("PRISP + RAG", 2)])
+def test_names_stand_side_by_side_where_they_fit(name: str, columns: int) -> None:
+    found = root(Lines("t", K, SCORE, tuple(line(name, n, 2) for n in range(4))))
+    places = {one.attrib["x"] for one in found.iter("text") if one.attrib["class"].startswith("label")}
+    assert len(places) == columns
 
 
 def test_a_long_name_goes_on_in_the_next_line() -> None:

@@ -67,6 +67,7 @@ def test_rows_must_pair_up() -> None:
         rating(["1", "2"], ["1"])
 
 
-def test_an_absurd_answer_counts_with_its_value_and_breaks_nothing():
-    found = rating(["1e200", "3"], ["3", "3"])
-    assert found["mae"] == 5e199 and found["rmse"] == pytest.approx(1e200 / 2**0.5) and found["invalid"] == 0
+def test_an_absurd_answer_is_unreadable_and_breaks_nothing():
+    assert rating(["1e308"] * 3, ["3"] * 3) == rating(["?"] * 3, ["3"] * 3)
+    found = rating(["1e99", "3"], ["3", "3"])  # official: beyond the scale, with its value
+    assert found["mae"] == 5e98 and found["rmse"] == pytest.approx(1e99 / 2**0.5) and found["invalid"] == 0
