@@ -12,6 +12,7 @@ from typing import Any
 from tailorlm.adapters.batch import Adapters
 from tailorlm.adapters.peft_files import save_peft
 from tailorlm.assembly import checkpoints, runs, splitting
+from tailorlm.assembly.alone import alone
 from tailorlm.assembly.benches import load_base, make_bench, make_encoder, make_profilers, truncated
 from tailorlm.assembly.datasets import pools, training_users, validation_users, where
 from tailorlm.assembly.kept import Profilers
@@ -19,7 +20,7 @@ from tailorlm.assembly.population import population
 from tailorlm.assembly.preflight import check_given, check_trackers, try_writer
 from tailorlm.assembly.profilers import Known, learn, one_by_one
 from tailorlm.assembly.recipes import Recipe, method, plain, trained_as
-from tailorlm.assembly.run_folders import starting
+from tailorlm.assembly.run_folders import check_ours, starting
 from tailorlm.assembly.spent import spending, spent
 from tailorlm.assembly.trained_on import TrainedOn, note, trained_on
 from tailorlm.assembly.usable import watched
@@ -86,13 +87,14 @@ def put_together(
 def train(recipe: Recipe, directory: Path, resume: bool = False) -> Path:
     """Train into `directory` and give the checkpoint's folder. Interrupted, NonFiniteLoss and ValueError as the
     training loop raises them; `resume` continues a run that was stopped. What fails with nothing trained leaves no
-    folder behind.
+    folder behind. ValueError, too, where another training or an evaluation is at work in the folder.
     """
-    runs.check_run(directory, recipe)
-    check_trackers(recipe)
-    built = assemble(recipe, directory)
-    try_writer(recipe, built.users, built.bench.profile)
-    with starting(directory):
+    check_ours(directory)
+    with starting(directory), alone(directory, "another evaluation or training"):
+        runs.check_run(directory, recipe)
+        check_trackers(recipe)
+        built = assemble(recipe, directory)
+        try_writer(recipe, built.users, built.bench.profile)
         runs.open_run(directory, recipe)
         splitting.keep(built.split, directory)
         shared = train_shared(built, directory, resume)

@@ -44,6 +44,7 @@ from tailorlm.evaluation.runner_progress import progress
 from tailorlm.evaluation.runner_results import Found, results
 from tailorlm.evaluation.runner_results import read as read_rows
 from tailorlm.evaluation.runner_ways import scope, seeds, ways
+from tailorlm.methods import made_for
 
 ROWS = "rows"
 
@@ -81,7 +82,7 @@ def run(
     check_trackers(settings)
     with ExitStack() as held:
         with starting(folder):
-            held.enter_context(alone(folder, "another evaluation"))
+            held.enter_context(alone(folder, "another evaluation or training"))
             runs.check_run(folder, settings)
             if not (resume or overwrite):
                 runner.check_free(folder / ROWS)
@@ -140,7 +141,7 @@ def prepared(recipe: Recipe, folder: Path, resume: bool) -> Work:
         scope(recipe),
     )
     todo = ways(recipe, desk, sources, common_answers(users.train), tasks)
-    plan = Plan(folder / ROWS, users.splits, todo, recipe.eval.users_at_once)
+    plan = Plan(folder / ROWS, users.splits, todo, recipe.eval.users_at_once, made_for.base(built.bench.backbone))
     return Work(recipe, folder, users, desk, sources, plan)
 
 

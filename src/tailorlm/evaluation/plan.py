@@ -84,12 +84,13 @@ class Way(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """An evaluation: its splits, its ways, and the folder of its rows."""
+    """An evaluation: its splits, its ways, and the folder of its rows; `base`: a digest of the base's weights, "" unknown."""
 
     folder: Path
     splits: Mapping[str, UserStore]
     ways: Sequence[Way]
     users_at_once: int
+    base: str = ""
 
     def chunks(self, split: str, users: int) -> Iterator[Chunk]:
         """A split's users (the first `users`; 0: all) in the order of the data."""

@@ -5,7 +5,7 @@ runner_floors.py) or summed up (runner_results.py). Source: issue 4 (runner).
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,12 @@ from tailorlm.evaluation.plan import Cell, Chunk, Plan, Way
 from tailorlm.evaluation.rows import STATE, Row, digest, failures, make_private, read_about, write_part
 
 PARTS = "part-*.parquet"
-WHOSE = " (the users' items or given profiles are others)"
+BASE = "base_fingerprint"
+WHY = {
+    "rows.digest_of_people": " (the users' items or given profiles are others)",
+    f"rows.{BASE}": " (the base model has other weights)",
+}
+"""What it means that a part was made with another one."""
 Reason = Callable[[BaseException], str]
 """An exception in one line, without users' text."""
 Show = Callable[[str, int], None]
@@ -76,10 +81,12 @@ def finish(plan: Plan) -> None:
 
 
 def check(plan: Plan) -> None:
-    """OtherRows where a method of the same name has rows that other settings made: said before any work is done."""
+    """OtherRows where a method of the same name has rows of other settings or another base: said before any work."""
     for cell, path in plan.parts():
         if path.exists():
-            compare(path, {"method": read_about(path)["method"]}, {"method": dict(cell.method.about)})
+            said = read_about(path)
+            saved = {"method": said["method"], BASE: said.get(BASE)}
+            compare(path, saved, {"method": dict(cell.method.about), BASE: plan.base})
 
 
 def part(plan: Plan, way: Way, chunk: Chunk, people: str, reason: Reason, show: Show) -> None:
@@ -87,15 +94,16 @@ def part(plan: Plan, way: Way, chunk: Chunk, people: str, reason: Reason, show: 
     made = {task: digest(asked, {id: len(user.history) for id, user in chunk.users.items()})
             for task, asked in chunk.of_task.items()}  # fmt: skip
     cells = [Cell(method, task, chunk.split, way.seed) for method in way.methods for task in chunk.of_task]
+    known = {"digest_of_people": people, **({BASE: plan.base} if plan.base else {})}
     todo = []
     for cell in cells:
-        if done(cell.part(plan.folder, chunk.number), about(cell, chunk, made[cell.task], people)):
+        if done(cell.part(plan.folder, chunk.number), about(cell, chunk, made[cell.task], known)):
             show(cell.method.name, len(chunk.of_task[cell.task]))
         else:
             todo.append(cell)
     if todo:
         for cell, rows in answered(way, chunk, todo, reason):
-            write_part(cell.part(plan.folder, chunk.number), rows, about(cell, chunk, made[cell.task], people))
+            write_part(cell.part(plan.folder, chunk.number), rows, about(cell, chunk, made[cell.task], known))
             show(cell.method.name, len(rows))
 
 
@@ -112,15 +120,15 @@ def answered(way: Way, chunk: Chunk, cells: Sequence[Cell], reason: Reason) -> I
             yield cell, [cell.row(query, chunk.users[query.user_id], failure=reason(error)) for query in queries]
 
 
-def about(cell: Cell, chunk: Chunk, asked: str, people: str) -> dict[str, Any]:
-    """What made a part: its cell, its method, its chunk of users, who they are and what they are asked."""
+def about(cell: Cell, chunk: Chunk, asked: str, known: Mapping[str, str]) -> dict[str, Any]:
+    """What made a part: its cell, its method, its chunk of users, what they are asked; `known`: who, of which base."""
     named = {"task": cell.task or "", "split": cell.split, "seed": cell.seed}
     return {
         **named,
         "users": len(chunk.users),
         "chunk": chunk.number,
         "digest_of_data": asked,
-        "digest_of_people": people,
+        **known,
         "method": dict(cell.method.about),
     }
 
@@ -134,15 +142,17 @@ def done(path: Path, wanted: dict[str, Any]) -> bool:
 
 
 def compare(path: Path, saved: dict[str, Any], wanted: dict[str, Any]) -> None:
-    """OtherRows, with the first difference, unless both say the same."""
+    """OtherRows, with the first difference, unless both say the same; a base that either does not know is any."""
     if "digest_of_people" in wanted and "digest_of_people" not in saved:
         raise OtherRows(
             f"{path} was made by a version that did not note whose items and profiles its answers are of: --overwrite "
             "makes all rows anew, or choose another --out"
         )
+    if not (saved.get(BASE) and wanted.get(BASE)):
+        saved, wanted = ({name: value for name, value in one.items() if name != BASE} for one in (saved, wanted))
     different = changed(saved, json.loads(json.dumps(wanted)), "rows.")
     if different:
-        whose = WHOSE if different[0].startswith("rows.digest_of_people") else ""
+        whose = WHY.get(different[0].partition(":")[0], "")
         raise OtherRows(
             f"{path} is of another evaluation: {different[0]}{whose}; delete its folder, or choose another --out"
         )

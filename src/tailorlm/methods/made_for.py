@@ -5,6 +5,7 @@ Source: issue 3 (a stored state goes on); Text-to-LoRA's and P2P's checkpoints n
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -29,6 +30,11 @@ def beneath(start: Start | None) -> str:
     if start is None:
         return "none"
     return "a start of each one's own" if start.shared is None else f"one for all, {digest(start.shared)[:32]}"
+
+
+def training(backbone: Backbone, start: Start | None, *rows: Any) -> dict[str, str]:
+    """What a training goes on with and nothing else (`about` of training/loop.py): the base, the start, the `rows`."""
+    return {"base": base(backbone), "start": beneath(start), "set of training rows": digest(*rows)[:32]}
 
 
 def said(space: AdapterSpace, scaling: float | None = None) -> str:

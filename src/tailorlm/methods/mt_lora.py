@@ -15,6 +15,7 @@ from tailorlm.adapters.batch import Adapters
 from tailorlm.backbone.inject import Injector
 from tailorlm.backbone.rows import RowBatch
 from tailorlm.data.records import Example, User
+from tailorlm.methods import made_for
 from tailorlm.methods.batches import BatchSettings, batches, count_tokens, passes
 from tailorlm.methods.form import Form, lora, no_start
 from tailorlm.methods.held import LOSS, check_monitor, held_batches, held_loss
@@ -88,8 +89,12 @@ class Source:
         objective = SharedObjective(self.bench.backbone, self.injector, self.shared, self.settings.loss)
         stream, settings = self.pace(rows)
         evaluate = self.evaluation(held) if held else None
+        about = made_for.training(self.bench.backbone, None, rows.rows)
         try:
-            run(objective, stream, settings, directory, evaluate=evaluate, tokens=count_tokens, resume=resume)
+            run(
+                objective, stream, settings, directory, evaluate=evaluate, tokens=count_tokens, resume=resume,
+                about=about,
+            )  # fmt: skip
         finally:
             self.injector.clear()  # also after Ctrl-C: the model is others' too
 

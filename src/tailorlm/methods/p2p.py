@@ -115,9 +115,9 @@ class Source:
         network, self.left_out = self.build(table), len(table.unknown)
         objective = HypernetObjective(self.bench.backbone, self.injector, network, table, self.settings.loss)
         stream = batches(self.bench, told.rows, told.owners, self.settings.batch, how.seed, told.units)
-        evaluate = self.evaluation(network, held) if held else None
+        about, evaluate = told.about(self.bench, self.start), self.evaluation(network, held) if held else None
         try:
-            run(objective, stream, how, directory, evaluate=evaluate, tokens=count_tokens, resume=resume)
+            run(objective, stream, how, directory, evaluate=evaluate, tokens=count_tokens, resume=resume, about=about)
         finally:
             self.injector.clear()  # also after Ctrl-C: the model is others' too
         self.hypernet = network.eval()

@@ -10,9 +10,10 @@ from typing import Literal
 
 from tailorlm.data.cuts import Cut, sample_cuts, seen
 from tailorlm.data.records import User
+from tailorlm.methods import made_for
 from tailorlm.methods.asking import Asked
 from tailorlm.methods.p2p_inputs import Inputs
-from tailorlm.methods.source import Bench
+from tailorlm.methods.source import Bench, Start
 from tailorlm.profiles.profile import Profile
 from tailorlm.training.examples import TrainingSet, training_set
 from tailorlm.training.settings import require
@@ -45,6 +46,10 @@ class ToldRows:
     profiles: list[Profile]
     owners: list[int]
     units: list[str]
+
+    def about(self, bench: Bench, start: Start | None) -> dict[str, str]:
+        """What training on them goes on with; who is told what is known by the cuts."""
+        return made_for.training(bench.backbone, start, self.rows.rows, self.rows.cut, self.rows.cuts, self.owners)
 
 
 def cuts_of(users: Iterable[User], settings: CutSettings, seed: int) -> list[Cut]:

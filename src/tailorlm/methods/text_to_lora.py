@@ -17,7 +17,7 @@ from tailorlm.adapters.batch import Adapters
 from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, User
 from tailorlm.hypernet.kinds import Network, make
-from tailorlm.methods import described, reconstruction
+from tailorlm.methods import described, made_for, reconstruction
 from tailorlm.methods.batches import BatchSettings, count_tokens
 from tailorlm.methods.described import DescribedTask, TaskRows, Told, task_rows
 from tailorlm.methods.form import Form, at_start, lora
@@ -152,7 +152,11 @@ class Source:
         settings = self.settings
         objective = HypernetObjective(self.bench.backbone, self.injector, network, table, settings.loss)
         stream, evaluate = Told(self.bench, rows, settings.batch, settings.train.seed), self.evaluation(network, held)
-        train(objective, stream, settings.train, directory, evaluate=evaluate, tokens=count_tokens, resume=resume)
+        about = made_for.training(self.bench.backbone, self.start, rows.rows.rows, rows.task, rows.descriptions)
+        train(
+            objective, stream, settings.train, directory, evaluate=evaluate, tokens=count_tokens, resume=resume,
+            about=about,
+        )  # fmt: skip
         self.hypernet = network.eval()
 
     def trained(self, rows: TaskRows, begin: Adapters | None) -> Adapters:

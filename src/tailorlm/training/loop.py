@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
 from rich.console import Console
@@ -21,13 +22,14 @@ from tailorlm.training.position import Position, due, judged, why_stopped
 from tailorlm.training.progress import Display, Meter, display, step_line
 from tailorlm.training.randomness import seed_streams, set_streams, streams_state, streams_untouched
 from tailorlm.training.schedule import factor, progress
-from tailorlm.training.settings import TrainSettings, differences
+from tailorlm.training.settings import TrainSettings, differences, others
 from tailorlm.training.step import Batch, NonFiniteLoss, Objective, gradient_step, make_accelerator
 from tailorlm.training.trackers import Tracker, open_tracker
 
 B = TypeVar("B", bound=Batch)
 B_co = TypeVar("B_co", bound=Batch, covariant=True)
 Evaluate = Callable[[], Mapping[str, float]]
+UNKNOWN: Mapping[str, str] = MappingProxyType({})
 
 
 class Batches(Protocol[B_co]):
@@ -58,18 +60,21 @@ def train(
     tokens: Callable[[B], int] | None = None,
     resume: bool = False,
     console: Console | None = None,
+    about: Mapping[str, str] = UNKNOWN,
 ) -> Result:
     """Train `objective` and keep everything about the run in `directory`.
 
     `evaluate` measures held-out users and may draw random numbers (training's are untouched); `groups` names
     parameters that `settings.rates` gives their own learning rate; `tokens` counts a batch's tokens. `resume`
-    continues the directory's run, and starts one where there is none.
+    continues the directory's run, and starts one where there is none. `about`: what else decides the numbers, each
+    by digest ("" is not known): a resumed run's must be the same, as far as the run says it.
     Raises NonFiniteLoss before a step that would spoil the parameters, Interrupted after Ctrl-C once all is
-    saved, ValueError where the directory has a run and `resume` is False, or a resumed run's settings differ.
+    saved, ValueError where the directory has a run and `resume` is False, or a resumed run's settings or `about`
+    differ.
     """
     if settings.monitor and evaluate is None:
         raise ValueError(f"train.monitor is {settings.monitor!r}, but there is nothing that evaluates")
-    run = _Run(objective, batches, settings, directory, evaluate, groups or {}, tokens)
+    run = _Run(objective, batches, settings, directory, evaluate, groups or {}, tokens, about)
     run.start(resume)
     tracker = open_tracker(settings.tracker, settings.project, directory, settings.as_dict())
     shell = console or Console(stderr=True)
@@ -93,9 +98,10 @@ class _Run(Generic[B]):
         evaluate: Evaluate | None,
         groups: Mapping[str, Iterable[Parameter]],
         tokens: Callable[[B], int] | None,
+        about: Mapping[str, str],
     ) -> None:
         self.objective, self.batches, self.settings, self.directory = objective, batches, settings, directory
-        self.evaluate, self.tokens = evaluate, tokens
+        self.evaluate, self.tokens, self.about = evaluate, tokens, dict(about)
         self.parameters = [p for p in objective.parameters() if p.requires_grad]
         self.adamw = make_optimiser(self.parameters, groups, settings)
         self.accelerator = make_accelerator(self.parameters[0].device, settings)
@@ -210,6 +216,7 @@ class _Run(Generic[B]):
             "position": asdict(self.position),
             "metrics": self.metrics,
             "settings": self.settings.as_dict(),
+            "about": self.about,
             "objective": self.objective.state_dict(),
             "optimiser": self.adamw.state_dict(),
             "batches": self.batches.state_dict(),
@@ -224,6 +231,12 @@ class _Run(Generic[B]):
             raise ValueError(
                 f"the run in {self.directory} was made with other settings: {changed}. Resume"
                 " it with its own, or choose another directory"
+            )
+        other = "; ".join(others(state.get("about", {}), self.about))  # an older version's state says nothing of it
+        if other:
+            raise ValueError(
+                f"the run in {self.directory} was made with {other}. Resume it with its own, delete it, or choose"
+                " another directory"
             )
         self.objective.load_state_dict(state["objective"])
         self.adamw.load_state_dict(state["optimiser"])

@@ -81,6 +81,15 @@ def differences(saved: Mapping[str, object], given: TrainSettings) -> list[str]:
     ]
 
 
+def others(saved: Mapping[str, str], given: Mapping[str, str]) -> list[str]:
+    """What a resumed run is made of now, other than it was, one line each; what one of both does not know is passed."""
+    return [
+        f"another {name} (saved {saved[name]}, given {given[name]})"
+        for name in sorted(saved.keys() & given.keys())
+        if saved[name] and given[name] and saved[name] != given[name]
+    ]
+
+
 class Optimiser(Protocol):
     """How AdamW, its schedule and its clip are set, whatever is trained."""
 
