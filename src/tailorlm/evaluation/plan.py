@@ -84,7 +84,7 @@ class Way(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """An evaluation: its splits, its ways, and the folder of its rows; `base`: a digest of the base's weights, "" unknown."""
+    """An evaluation: its splits, its ways, and the folder of its rows; `base`: a digest of its weights, "" unknown."""
 
     folder: Path
     splits: Mapping[str, UserStore]

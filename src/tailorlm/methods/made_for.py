@@ -33,8 +33,8 @@ def beneath(start: Start | None) -> str:
 
 
 def training(backbone: Backbone, start: Start | None, *rows: Any) -> dict[str, str]:
-    """What a training goes on with and nothing else (`about` of training/loop.py): the base, the start, the `rows`."""
-    return {"base": base(backbone), "start": beneath(start), "set of training rows": digest(*rows)[:32]}
+    """What a training goes on with and nothing else (`about` of training/loop.py): the base, the start, the rows."""
+    return {"base": base(backbone), "start": beneath(start), "training set": digest(*rows)[:32]}
 
 
 def said(space: AdapterSpace, scaling: float | None = None) -> str:

@@ -152,10 +152,9 @@ class Source:
         settings = self.settings
         objective = HypernetObjective(self.bench.backbone, self.injector, network, table, settings.loss)
         stream, evaluate = Told(self.bench, rows, settings.batch, settings.train.seed), self.evaluation(network, held)
-        about = made_for.training(self.bench.backbone, self.start, rows.rows.rows, rows.task, rows.descriptions)
         train(
             objective, stream, settings.train, directory, evaluate=evaluate, tokens=count_tokens, resume=resume,
-            about=about,
+            about=made_for.training(self.bench.backbone, self.start, rows.rows.rows, rows.task, rows.descriptions),
         )  # fmt: skip
         self.hypernet = network.eval()
 
@@ -177,7 +176,8 @@ class Source:
         reconstruction.set_gains(network, targets)
         objective = ReconstructionObjective(network, table, targets, DISTANCES[settings.goal](targets))
         stream = PairStream(rows, settings.batch.users, settings.train.seed)
-        train(objective, stream, settings.train, directory, evaluate=self.evaluation(network, held), resume=resume)
+        evaluate, about = self.evaluation(network, held), made_for.training(self.bench.backbone, self.start, targets)
+        train(objective, stream, settings.train, directory, evaluate=evaluate, resume=resume, about=about)
         self.hypernet = network.eval()
 
     def evaluation(self, network: Network, held: Sequence[DescribedTask]) -> Evaluate | None:

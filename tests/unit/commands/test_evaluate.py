@@ -198,7 +198,9 @@ def test_two_evaluations_are_not_at_work_in_one_folder(
     def meanwhile(*given: Any) -> None:
         before = everything(trained)
         for change in (few, "seed=9"):
-            with pytest.raises(ValueError, match="another evaluation is at work in .*run: wait until it ends, or"):
+            with pytest.raises(
+                ValueError, match="another evaluation or training is at work in .*run: wait until it ends, or"
+            ):
                 go(tiny_recipe, trained, change, **how)
         assert everything(trained) == before
         said.append("refused")

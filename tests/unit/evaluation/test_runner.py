@@ -12,6 +12,7 @@ from tailorlm.assembly.store import UserStore, limited, stored
 from tailorlm.data.records import Example, Interaction, User
 from tailorlm.evaluation import runner
 from tailorlm.evaluation.plan import Cell, Chunk, Method, Plan
+from tailorlm.evaluation.report_rows import method_of
 from tailorlm.evaluation.results import parse
 from tailorlm.evaluation.rows import MEASURED, Row, read_about, read_part, write_part
 from tailorlm.evaluation.runner_answers import write_answers
@@ -157,6 +158,34 @@ def test_rows_of_another_recipe_or_other_data_are_refused(tmp_path: Path) -> Non
     with pytest.raises(runner.OtherRows, match=r"rows\.(digest_of_data|users)"):
         go(plan(tmp_path / "rows", Echo(["a"]), dev=people(USERS + 1)), resume=True)
     assert len(rows(plan(tmp_path / "rows", Echo(["a"])))) == 2 * USERS
+
+
+def test_rows_of_a_base_with_other_weights_are_refused_where_both_are_known(tmp_path: Path) -> None:
+    def of(base: str, where: str, *names: str) -> Plan:
+        return replace(plan(tmp_path / where, Echo(names or ("a",))), base=base)
+
+    go(of("one", "rows"))
+    before = {part: part.stat().st_mtime_ns for part in (tmp_path / "rows").rglob("*.parquet")}
+    for refused in (of("other", "rows"), of("other", "rows", "new", "a")):
+        said = (
+            r"another evaluation: rows.base_fingerprint: saved 'one', given 'other' \(the base model has other weights"
+        )
+        with pytest.raises(runner.OtherRows, match=said):
+            runner.check(refused)
+        with pytest.raises(runner.OtherRows, match=said):
+            go(refused, resume=True)
+    go(of("one", "rows", "a", "new"), resume=True)
+    go(of("", "rows", "a", "new"), resume=True)  # in float16 it is not known
+    assert {part: part.stat().st_mtime_ns for part in before} == before
+    go(of("", "older"))  # as before versions noted it
+    assert "base_fingerprint" not in read_about(next((tmp_path / "older").rglob("*.parquet")))
+    go(of("one", "older"), resume=True)
+
+
+def test_who_made_a_part_is_no_setting_of_its_method(tmp_path: Path) -> None:
+    go(replace(plan(tmp_path / "rows", Echo(["a"])), base="one"))
+    (part, *_) = (tmp_path / "rows").rglob("*.parquet")
+    assert read_about(part)["base_fingerprint"] == "one" and "one" not in json.dumps(dict(method_of(part)))
 
 
 def test_rows_of_nobody_knows_whom_are_refused(tmp_path: Path) -> None:
