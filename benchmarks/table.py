@@ -26,7 +26,7 @@ def show(rows: Sequence[Row], dtype: str, threads: int, unit: str = "x") -> None
 def _judged(number: float, target: float | None, unit: str) -> str:
     if target is None:
         return "no target"
-    return f"target {target:.2f} {unit}: {'met' if number <= target else 'MISSED'}"
+    return f"target {target:.3g} {unit}: {'met' if number <= target else 'MISSED'}"
 
 
 def machine() -> str:
