@@ -57,7 +57,7 @@ class Plan:
     mt_steps: int = 100
     p2p_steps: int = 600
     paper_steps: int = 150
-    traits_steps: int = 300
+    traits_steps: int = 200
     paper_users: int = 500
     oppu_users: int = 32
     compared: int = 16
