@@ -140,21 +140,6 @@ class Desk:
         return [{"score": score} for score in scores]
 
 
-def longest(bench: Bench, task: Task, asked: int = 0, virtual: int = 0) -> int:
-    """Tokens of a prompt at most: of `asked` (0: the bench's `max_tokens`) what the answer leaves, within the model's
-    positions, of which an adapter's `virtual` tokens take their own.
-
-    Where the bench's leaves nothing, as many as the positions do. ValueError where `asked` leaves nothing.
-    """
-    positions = bench.backbone.max_tokens - virtual - task.max_new_tokens
-    room = (asked or bench.max_tokens) - task.max_new_tokens
-    if asked and room < 1:
-        raise ValueError(
-            f"max_tokens is {asked}, and answers of task {task.name!r} may take {task.max_new_tokens}: expected more"
-        )
-    return min(room, positions) if room > 0 else positions
-
-
 def virtual_tokens(adapters: Adapters | None) -> int:
     """Positions that adapters take before a text."""
     return 0 if adapters is None else adapters.space.virtual_tokens

@@ -15,9 +15,10 @@ from tailorlm.evaluation.measure import Taken
 from tailorlm.evaluation.plan import Cell, Chunk, Method
 from tailorlm.evaluation.rows import Row
 from tailorlm.evaluation.runner_controls import Control, unchanged
-from tailorlm.evaluation.runner_desk import Desk, Found, Shown, longest, virtual_tokens
+from tailorlm.evaluation.runner_desk import Desk, Found, Shown, virtual_tokens
 from tailorlm.evaluation.runner_divided import Tried, divided
 from tailorlm.evaluation.runner_states import Unfinished
+from tailorlm.methods.answering import longest
 from tailorlm.methods.source import AdapterSource, Roster, Training
 
 Keep = Callable[[Chunk, Sequence[Roster]], None]

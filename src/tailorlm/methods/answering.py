@@ -70,18 +70,24 @@ def answers(
         texts = generate(
             bench.backbone, injector, [questions[q].prompt for q, _ in places], adapters,
             index[tuple(zip(*places, strict=True))], task.max_new_tokens,
-            batch_size=rows, max_prompt_tokens=longest(bench, task, virtual),
+            batch_size=rows, max_prompt_tokens=longest(bench, task, virtual=virtual),
         )  # fmt: skip
         found.update(zip(places, texts, strict=True))
     return [[found[q, c] for c in range(index.shape[1])] for q in range(len(questions))]
 
 
-def longest(bench: Bench, task: Task, virtual: int) -> int:
-    """Tokens of a prompt at most: what the answer leaves of the bench's `max_tokens`, within the model's positions, of
-    which an adapter's `virtual` tokens take their own. Where it leaves nothing, as many as the positions do.
+def longest(bench: Bench, task: Task, asked: int = 0, virtual: int = 0) -> int:
+    """Tokens of a prompt at most: of `asked` (0: the bench's `max_tokens`) what the answer leaves, within the model's
+    positions, of which an adapter's `virtual` tokens take their own.
+
+    Where the bench's leaves nothing, as many as the positions do. ValueError where `asked` leaves nothing.
     """
     positions = bench.backbone.max_tokens - virtual - task.max_new_tokens
-    room = bench.max_tokens - task.max_new_tokens
+    room = (asked or bench.max_tokens) - task.max_new_tokens
+    if asked and room < 1:
+        raise ValueError(
+            f"max_tokens is {asked}, and answers of task {task.name!r} may take {task.max_new_tokens}: expected more"
+        )
     return min(room, positions) if room > 0 else positions
 
 

@@ -20,9 +20,10 @@ from tailorlm.backbone.inject import Injector
 from tailorlm.data.records import Example, Interaction, User
 from tailorlm.evaluation.plan import Cell, Method, Plan
 from tailorlm.evaluation.rows import Row
-from tailorlm.evaluation.runner_desk import Desk, Shown, generating, longest, virtual_tokens
+from tailorlm.evaluation.runner_desk import Desk, Shown, generating, virtual_tokens
 from tailorlm.evaluation.runner_sources import Sourced
 from tailorlm.methods import none
+from tailorlm.methods.answering import longest
 from tailorlm.methods.source import Bench, Roster
 from tailorlm.plugins import find
 

@@ -1,7 +1,7 @@
 """A tiny random base, a few generated users, and an encoder that needs no model."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -86,3 +86,13 @@ def fresh_base():
 def tasks():
     """Tasks told in words."""
     return [task("loud", "!"), task("asking", "?", 2), task("trailing", "..."), task("plain end", ".", 4)]
+
+
+@pytest.fixture
+def other_base(bench, fresh_base):
+    """The same base by name and shapes, with other weights."""
+    with torch.no_grad():
+        for weight in fresh_base.model.parameters():
+            weight.mul_(1.3)
+    assert fresh_base.id == bench.backbone.id
+    return replace(bench, backbone=fresh_base)

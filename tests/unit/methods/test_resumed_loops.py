@@ -26,15 +26,6 @@ def bench(bench):
     return replace(bench, max_tokens=128)
 
 
-@pytest.fixture
-def other_base(bench, fresh_base):
-    """The same base by name and shapes, with other weights."""
-    with torch.no_grad():
-        for weight in fresh_base.model.parameters():
-            weight.mul_(1.3)
-    return replace(bench, backbone=fresh_base)
-
-
 @pytest.fixture(scope="module")
 def trainees(people, tasks):
     """Who each source is trained on."""
